@@ -404,7 +404,7 @@ def _candidate(name: str) -> Candidate:
 
 def _size(name: str) -> str:
     one = _candidate(name)
-    return f"{one.depth} x {one.width}"
+    return f"{one.depth} x {one.width}{', tied' if one.tied else ''}"
 
 
 def _unusual(name: str) -> bool:

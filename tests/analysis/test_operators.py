@@ -121,6 +121,33 @@ def test_surprisal_is_of_the_logits_and_a_brief_training_lowers_it():
     assert trained.nats.mean() < tokens.nats.mean() - 0.005
 
 
+def test_tied_layers_share_their_weights_and_are_gone_through_several_times(tmp_path):
+    name = "net-3x32-forward-none-tied-x.h.add.tanh"
+    one = Candidate.parse(name)
+    assert (
+        one.tied and one.name == name and Candidate.parse(name.replace("-tied", "")).tied is False
+    )
+    assert not Candidate(1, 32, "forward", "none", one.gate, True).tied
+    with pytest.raises(BrainLensError, match="ties the weights of a single layer"):
+        Candidate.parse(name.replace("3x", "1x"))
+    free, tied = load(name.replace("-tied", "")), load(name)
+    ids = torch.tensor([[5, 9, 2, 7]])
+    a, b = free.module.states(ids), tied.module.states(ids)
+    assert len(a) == len(b) == 4 and torch.equal(a[1], b[1]) and not torch.equal(a[2], b[2])
+    with torch.inference_mode():
+        torch.testing.assert_close(b[2], tied.module.layers[0](b[1]))
+        torch.testing.assert_close(b[3], tied.module.layers[0](b[2]))
+    for model in (free, tied):
+        assert model.card.parameters == sum(one.numel() for one in model.module.parameters())
+    saved = load(save(f"{name}@wire:all:2:0", tmp_path / "tied"))
+    assert saved.candidate == one and saved.n_layers == 4
+    rng = np.random.default_rng(0)
+    drawn = [sampled(rng) for _ in range(60)]
+    assert 3 <= sum(one.tied for one in drawn) <= 25
+    near = [mutated(one, rng) for _ in range(200)]
+    assert any(not other.tied and replace(other, tied=True) == one for other in near)
+
+
 def test_a_network_is_saved_as_a_folder_that_loads_like_any_other(tmp_path):
     name = "net-1x32-forward-none-x.h.add.sin@untrained:init:3"
     save(name, tmp_path / "mine")

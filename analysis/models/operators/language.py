@@ -3,7 +3,8 @@
 ``net-2x64-forward-none-x.h.add.tanh`` is two layers of 64 units, read forward, without a position code, whose state is
 ``tanh(W x + U h)``: a gate in reverse Polish notation, joined by dots. ``x`` and ``h`` are what comes from below and the
 layer's own previous state, each through a matrix of its own wherever it stands; ``p`` is the previous state as it is.
-``attention4`` in place of a gate is causal attention of four heads.
+``attention4`` in place of a gate is causal attention of four heads. ``net-3x64-forward-none-tied-x.h.add.tanh`` has one set of
+matrices, which all three layers share.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ POSITIONS = ("none", "sine")
 HEADS = (1, 2, 4)
 LONGEST = 13  # words of a gate
 
-_NAME = re.compile(r"net-(\d{1,2})x(\d{1,4})-([a-z]+)-([a-z]+)-([a-z0-9.]+)")
+_NAME = re.compile(r"net-(\d{1,2})x(\d{1,4})-([a-z]+)-([a-z]+)(-tied)?-([a-z0-9.]+)")
+TIED = 0.25  # share of networks of several layers that share their weights
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Candidate:
         ``none`` or ``sine`` (added to the embedding).
     gate : tuple of str
         In reverse Polish notation; or one word, ``attentionN``.
+    tied : bool
+        All layers share one set of weights; of a single layer never.
     """
 
     depth: int
@@ -60,8 +64,10 @@ class Candidate:
     direction: str
     position: str
     gate: tuple[str, ...]
+    tied: bool = False
 
     def __post_init__(self):
+        object.__setattr__(self, "tied", self.tied and self.depth > 1)
         for what, value, choices in (
             ("direction", self.direction, DIRECTIONS),
             ("position code", self.position, POSITIONS),
@@ -110,15 +116,19 @@ class Candidate:
         match = _NAME.fullmatch(name)
         if match is None:
             return None
-        depth, width, direction, position, gate = match.groups()
-        return cls(int(depth), int(width), direction, position, tuple(gate.split(".")))
+        depth, width, direction, position, tied, gate = match.groups()
+        if tied and int(depth) < 2:
+            raise BrainLensError(
+                f"{name!r} ties the weights of a single layer", remedy="Leave -tied out, or give two layers or more"
+            )  # fmt: skip
+        return cls(int(depth), int(width), direction, position, tuple(gate.split(".")), bool(tied))
 
     @property
     def name(self) -> str:
         """As the catalogue loads it."""
-        return (
-            f"net-{self.depth}x{self.width}-{self.direction}-{self.position}-{'.'.join(self.gate)}"
-        )
+        tied = "-tied" if self.tied else ""
+        gate = ".".join(self.gate)
+        return f"net-{self.depth}x{self.width}-{self.direction}-{self.position}{tied}-{gate}"
 
     @property
     def heads(self) -> int | None:
@@ -163,11 +173,12 @@ class Candidate:
 def sampled(rng: np.random.Generator) -> Candidate:
     """A random network: one of five is attention, the others have gates that end in a function that is bounded."""
     depth, width = int(rng.choice(DEPTHS)), int(rng.choice(WIDTHS))
-    position = str(rng.choice(POSITIONS))
+    position, tied = str(rng.choice(POSITIONS)), bool(rng.random() < TIED)
     if rng.random() < 0.2:
-        return Candidate(depth, width, "forward", position, (f"attention{rng.choice(HEADS)}",))
+        heads = (f"attention{rng.choice(HEADS)}",)
+        return Candidate(depth, width, "forward", position, heads, tied)
     direction = "forward" if rng.random() < 0.8 else "backward"
-    return Candidate(depth, width, direction, position, _gate(rng))
+    return Candidate(depth, width, direction, position, _gate(rng), tied)
 
 
 def _gate(rng: np.random.Generator) -> tuple[str, ...]:
@@ -192,19 +203,23 @@ def _joint(rng: np.random.Generator) -> str:
     return str(rng.choice(("add", "mul", "div"), p=(0.5, 0.3, 0.2)))
 
 
-_CHANGES = ("depth", "width", "position", "direction", "last", "word", "grow", "shrink", "gate")
+_CHANGES = (
+    "depth", "width", "position", "direction", "tied", "last", "word", "grow", "shrink", "gate",
+)  # fmt: skip
 
 
 def mutated(one: Candidate, rng: np.random.Generator) -> Candidate:
-    """A neighbour: another size, direction or position code; a word of the gate another, one more or less; another gate."""
+    """A neighbour: another size, direction, position code or tying; a word of the gate another, one more or less, all others."""
     for _ in range(50):
-        what = rng.choice(_CHANGES, p=(0.08, 0.06, 0.06, 0.06, 0.26, 0.18, 0.14, 0.08, 0.08))
+        what = rng.choice(_CHANGES, p=(0.08, 0.06, 0.06, 0.06, 0.04, 0.24, 0.17, 0.13, 0.08, 0.08))
         if what == "depth":
             made = replace(one, depth=int(rng.choice(DEPTHS)))
         elif what == "width":
             made = replace(one, width=int(rng.choice(WIDTHS)))
         elif what == "position":
             made = replace(one, position=str(rng.choice(POSITIONS)))
+        elif what == "tied" and one.depth > 1:
+            made = replace(one, tied=not one.tied)
         elif what == "direction" and one.heads is None:
             made = replace(one, direction=str(rng.choice(DIRECTIONS)))
         elif what == "last" and one.heads is None:
@@ -238,10 +253,10 @@ def mutated(one: Candidate, rng: np.random.Generator) -> Candidate:
 
 
 def features(one: Candidate) -> np.ndarray:
-    """What a surrogate knows of a network: sizes, direction, position, attention, how often each word stands in the gate."""
+    """What a surrogate knows of a network: sizes, direction, position, tying, attention, how often each word is in its gate."""
     counts = [one.gate.count(word) for word in ARITY]
     last = [float(one.gate[-1] == word) for word in ("tanh", "sin", "sigmoid", "norm")]
     return np.array([
         one.depth, np.log2(one.width), one.direction == "backward", one.position == "sine",
-        float(one.heads or 0), one.heads is not None, one.recurrent, *counts, *last,
+        float(one.heads or 0), one.heads is not None, one.recurrent, one.tied, *counts, *last,
     ], float)  # fmt: skip

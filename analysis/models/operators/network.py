@@ -32,7 +32,8 @@ class OperatorNetwork(nn.Module):
     Notes
     -----
     Of each layer, with a residual where there is attention: s_t = g(W x_t, U s_{t-1}), g the gate, kept within 20; each ``x``
-    and ``h`` of the gate has a matrix of its own. Logits are E s_t of the top layer.
+    and ``h`` of the gate has a matrix of its own. Logits are E s_t of the top layer. Tied layers are one layer, gone through
+    several times.
     """
 
     def __init__(self, candidate: Candidate, vocabulary: int):
@@ -41,9 +42,8 @@ class OperatorNetwork(nn.Module):
         self.candidate = candidate
         self.embedding = nn.Embedding(vocabulary, candidate.width)
         first = int(torch.randint(2**31, (1,)))  # of the seed that is set
-        self.layers = nn.ModuleList(
-            _layer(candidate, _Drawn(first, number)) for number in range(candidate.depth)
-        )
+        own = 1 if candidate.tied else candidate.depth
+        self.layers = nn.ModuleList(_layer(candidate, _Drawn(first, n)) for n in range(own))
         self.bias = nn.Parameter(torch.zeros(vocabulary))
         generator = torch.Generator().manual_seed(
             candidate.width
@@ -59,8 +59,8 @@ class OperatorNetwork(nn.Module):
         if self.candidate.position == "sine":
             values = values + _positions(ids.shape[1], self.candidate.width)
         found = [values]
-        for layer in self.layers:
-            values = layer(values)
+        for number in range(self.candidate.depth):
+            values = self.layers[0 if self.candidate.tied else number](values)
             found.append(values)
         return found
 

@@ -253,7 +253,8 @@ def _card(name: str, made: Candidate) -> Card:
 
 def _weights(made: Candidate) -> int:
     own = 8 if made.heads else sum(word in ("x", "h") for word in made.gate)
-    return VOCABULARY * (made.width + 1) + made.depth * own * made.width**2
+    layers = 1 if made.tied else made.depth
+    return VOCABULARY * (made.width + 1) + layers * own * made.width**2
 
 
 def save(name: str, folder: Path) -> Path:
