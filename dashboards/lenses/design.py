@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import panel_material_ui as pmui
 
 from analysis.answers.controversial import controversial
 from analysis.answers.drive import candidates_of, drive
 from analysis.answers.planning import check_effect, growth, pilot_of, planning
+from analysis.design.templates import write_templates
 from analysis.paper.methods_answers import beside
 from analysis.progress import Report
 from analysis.protocol import Protocol
@@ -138,7 +142,7 @@ class Design(Lens):
         choice.param.watch(follow, ["design", "by_response"])
         follow()
         exports = note(
-            "Templates for PCIbex and PsychoPy: brainlens design ... --templates FOLDER.",
+            "The export's zip holds the items as experiments for PCIbex and PsychoPy, in the folder experiment.",
             margin=(0, 4),
         )
         self.only_with(exports, "design", "drive", "controversial")
@@ -258,8 +262,28 @@ class Design(Lens):
             asked |= {"recording": choice.recording, "protocol": choice.protocol}
         paper = partial(beside, answer.caption, mapped=choice.design == "power", **asked)
         python = _python(choice)
-        picture = Picture(_LABELS[choice.design], spec, table, python=python, paper=paper)
+        more = _experiments(choice.design, answer)
+        picture = Picture(
+            _LABELS[choice.design], spec, table, python=python, paper=paper, more=more
+        )
         return View((picture,), (spec.stamp,) if spec.stamp else (), notes=_NOTES[choice.design])
+
+
+def _experiments(design: str, answer) -> Callable[[], Mapping[str, bytes]] | None:
+    """Gives the items as experiments for PCIbex and PsychoPy, for the zip; None where there are no items to show."""
+    items = {"drive": answer.facts.get("picked"), "controversial": answer.frame}.get(design)
+    if items is None or not len(items):
+        return None
+    return partial(_written, items, "rating" if design == "drive" else "choice")
+
+
+def _written(items, kind: str) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "experiment"
+        return {
+            path.relative_to(place).as_posix(): path.read_bytes()
+            for path in write_templates(items, folder, kind=kind)
+        }
 
 
 _LABELS = {"drive": "Sentences", "controversial": "Pairs", "power": "Power"}

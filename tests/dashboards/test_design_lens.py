@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import pandas as pd
@@ -55,6 +56,20 @@ def test_what_is_missing_is_asked_for():
         assert len(lens.selection.models) == 2 and lens.missing()
 
 
+def assert_experiments(picture, what):
+    """The zip has the items for PCIbex and PsychoPy, each of them once or, as a pair, in two lists."""
+    files = picture.more()
+    assert {"experiment/README.txt", "experiment/items.csv", "experiment/pcibex/main.js"} <= set(
+        files
+    )
+    compile(files["experiment/psychopy/experiment.py"], "experiment.py", "exec")
+    items, shown = (
+        pd.read_csv(io.BytesIO(files[f"experiment/{name}"]))
+        for name in ("items.csv", "psychopy/conditions.csv")
+    )
+    assert len(items) and len(shown) == len(items) * (2 if what == "pairs" else 1)
+
+
 def test_sentences_that_drive_and_suppress_are_drawn():
     lens = Design(models=["zoo-causal-200k"], recording="simulated", design="drive", layer="1")
     (picture,) = made(lens)
@@ -62,6 +77,7 @@ def test_sentences_that_drive_and_suppress_are_drawn():
         picture.table["condition"]
     )
     assert "driving sentences" in picture.spec.answer
+    assert_experiments(picture, "picked")
 
 
 def test_power_is_drawn_against_people():
@@ -79,6 +95,7 @@ def test_models_that_disagree_and_models_that_are_alike_are_drawn():
                   candidates="simulated")  # fmt: skip
     (picture,) = made(lens)
     assert {"preferred_by_first", "gap"} <= set(picture.table) and not picture.spec.stamp
+    assert_experiments(picture, "pairs")
     alike = Similarity(models=["zoo-causal-200k", "random-16", "random-32"], recording="simulated")
     first, second = made(alike)
     assert first.spec.heat.shape == (5, 5) and len(second.table) == 3
