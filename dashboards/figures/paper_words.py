@@ -36,7 +36,10 @@ def name_ends(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> No
         if wide > room + 1:  # a long name takes two lines
             words = text.get_text()
             text.set_text(broken(words, max(6, int(0.97 * len(words) * room / wide))))
-    sizes = np.array([line * (1 + text.get_text().count("\n")) for text in drawn])
+    # as high as they are drawn: lines of one font stand further apart than those of another
+    tall = [text.get_window_extent(canvas).height for text in drawn]
+    lines = [line * (1 + text.get_text().count("\n")) for text in drawn]
+    sizes = np.maximum(lines, tall)
     places = spread(at[:, 1], sizes, area.y0, area.y1)
     inverse = axes.transAxes.inverted()
     for text, (x, _), y in zip(drawn, at, places, strict=True):
