@@ -34,9 +34,9 @@ def test_minimal_pairs_are_run_and_drawn(tmp_path):
     pd.DataFrame(rows).to_csv(tmp_path / "pairs.csv", index=False)
     lens = Task(models=["zoo-causal-200k", "random-64"], recording="simulated", tables=[], own_x="task",
                 task=f"pairs:{tmp_path / 'pairs.csv'}", changes=QUICK)  # fmt: skip
+    lens.wait()  # it is not stored
     made = score(lens.selection.models[0], "simulated", lens.selection.protocol)
     lens.scores.keep(lens.scores.key(made.model), Ready(made))
-    lens.wait()  # it is not stored
     (wanted,) = (one for one in lens.missing() if one.key.startswith("task:"))
     assert wanted.title.endswith(" on the pairs of pairs.csv") and wanted.seconds > 0
     wanted.take(wanted.work(SILENT), True)

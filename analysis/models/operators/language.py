@@ -38,7 +38,6 @@ HEADS = (1, 2, 4)
 LONGEST = 13  # words of a gate
 
 _NAME = re.compile(r"net-(\d{1,2})x(\d{1,4})-([a-z]+)-([a-z]+)(-tied)?-([a-z0-9.]+)")
-TIED = 0.25  # share of networks of several layers that share their weights
 
 
 @dataclass(frozen=True)
@@ -173,12 +172,11 @@ class Candidate:
 def sampled(rng: np.random.Generator) -> Candidate:
     """A random network: one of five is attention, the others have gates that end in a function that is bounded."""
     depth, width = int(rng.choice(DEPTHS)), int(rng.choice(WIDTHS))
-    position, tied = str(rng.choice(POSITIONS)), bool(rng.random() < TIED)
+    position = str(rng.choice(POSITIONS))
     if rng.random() < 0.2:
-        heads = (f"attention{rng.choice(HEADS)}",)
-        return Candidate(depth, width, "forward", position, heads, tied)
+        return Candidate(depth, width, "forward", position, (f"attention{rng.choice(HEADS)}",))
     direction = "forward" if rng.random() < 0.8 else "backward"
-    return Candidate(depth, width, direction, position, _gate(rng), tied)
+    return Candidate(depth, width, direction, position, _gate(rng))
 
 
 def _gate(rng: np.random.Generator) -> tuple[str, ...]:
@@ -203,23 +201,19 @@ def _joint(rng: np.random.Generator) -> str:
     return str(rng.choice(("add", "mul", "div"), p=(0.5, 0.3, 0.2)))
 
 
-_CHANGES = (
-    "depth", "width", "position", "direction", "tied", "last", "word", "grow", "shrink", "gate",
-)  # fmt: skip
+_CHANGES = ("depth", "width", "position", "direction", "last", "word", "grow", "shrink", "gate")
 
 
 def mutated(one: Candidate, rng: np.random.Generator) -> Candidate:
-    """A neighbour: another size, direction, position code or tying; a word of the gate another, one more or less, all others."""
+    """A neighbour: another size, direction or position code; a word of the gate another, one more or less; another gate."""
     for _ in range(50):
-        what = rng.choice(_CHANGES, p=(0.08, 0.06, 0.06, 0.06, 0.04, 0.24, 0.17, 0.13, 0.08, 0.08))
+        what = rng.choice(_CHANGES, p=(0.08, 0.06, 0.06, 0.06, 0.26, 0.18, 0.14, 0.08, 0.08))
         if what == "depth":
             made = replace(one, depth=int(rng.choice(DEPTHS)))
         elif what == "width":
             made = replace(one, width=int(rng.choice(WIDTHS)))
         elif what == "position":
             made = replace(one, position=str(rng.choice(POSITIONS)))
-        elif what == "tied" and one.depth > 1:
-            made = replace(one, tied=not one.tied)
         elif what == "direction" and one.heads is None:
             made = replace(one, direction=str(rng.choice(DIRECTIONS)))
         elif what == "last" and one.heads is None:
@@ -253,10 +247,10 @@ def mutated(one: Candidate, rng: np.random.Generator) -> Candidate:
 
 
 def features(one: Candidate) -> np.ndarray:
-    """What a surrogate knows of a network: sizes, direction, position, tying, attention, how often each word is in its gate."""
+    """What a surrogate knows of a network: sizes, direction, position, attention, how often each word stands in the gate."""
     counts = [one.gate.count(word) for word in ARITY]
     last = [float(one.gate[-1] == word) for word in ("tanh", "sin", "sigmoid", "norm")]
     return np.array([
         one.depth, np.log2(one.width), one.direction == "backward", one.position == "sine",
-        float(one.heads or 0), one.heads is not None, one.recurrent, one.tied, *counts, *last,
+        float(one.heads or 0), one.heads is not None, one.recurrent, *counts, *last,
     ], float)  # fmt: skip
