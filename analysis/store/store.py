@@ -261,7 +261,7 @@ class Store:
         for kind, path in self._items():
             with contextlib.suppress(OSError):
                 count, size = found.get(kind, (0, 0))
-                found[kind] = count + 1, size + _bytes(path)
+                found[kind] = count + 1, size + weighed(path)
         return found
 
     def size(self) -> int:
