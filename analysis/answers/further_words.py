@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import decimal, interval, listed, percent, plural
-from analysis.answers.wiring_words import BIRTH_WORDS, VISION
 
 __all__ = [
+    "BIRTH_WORDS",
+    "VISION",
     "ahead",
     "alike",
     "at_birth",
@@ -25,6 +26,15 @@ __all__ = [
     "remade",
 ]
 
+BIRTH_WORDS = {
+    "init": "library initialisation",
+    "permute": "trained weights, shuffled",
+    "gaussian": "Gaussian",
+    "mixture": "mixture, weight compression",
+    "hashed": "hashed",
+}
+VISION = 0.8
+"""Share of the finished model's r that 2 % of the updates reach in vision (Geiger, Schrimpf et al. 2022)."""
 _DIGITS = {"delta_ll": 4}
 
 

@@ -8,18 +8,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import decimal, interval, listed, percent, plural
+from analysis.answers.further_words import BIRTH_WORDS, VISION
 from analysis.answers.outcomes import LEAST_SEEDS
 
 __all__ = ["BIRTH_WORDS", "against", "difference", "sentence"]
-
-BIRTH_WORDS = {
-    "init": "library initialisation",
-    "permute": "trained weights, shuffled",
-    "gaussian": "Gaussian",
-    "mixture": "mixture, weight compression",
-    "hashed": "hashed",
-}
-VISION = 0.8
 
 
 def against(row, level: float) -> str:
