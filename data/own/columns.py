@@ -17,7 +17,7 @@ from data.own.corpora import corpora, one_corpus
 from data.own.meaning import Meaning, foreign_row, is_id, listed, meaning
 from data.own.order import holes, once, order_keys, other_orders, reading_order
 from data.own.structure import completed
-from data.own.tables import Table, numbers, squashed
+from data.own.tables import Table, labels_joined, numbers, squashed
 from data.own.told import spoken_rows, told
 from data.own.turned import Turned, turn
 from data.own.wide import expanded
@@ -324,7 +324,7 @@ def _joined(stimuli: pd.DataFrame, columns: list[str]) -> str:
         return columns[0]
     name = "+".join(columns)
     holes = stimuli[columns].isna().any(axis=1)
-    stimuli[name] = stimuli[columns].astype(str).agg(" | ".join, axis=1).where(~holes, None)
+    stimuli[name] = labels_joined(stimuli, columns, " | ").where(~holes, None)
     return name
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from data.errors import BrainLensError
 from data.own.meaning import Meaning, is_id, listed, one_reading
 from data.own.names import kind_of
-from data.own.tables import Table, squashed
+from data.own.tables import Table, labels_joined, squashed
 from data.own.versions import CLEAR, conflict, same_words
 from data.words import are_words
 
@@ -198,7 +198,7 @@ def _in_texts(table: Table, meant: Meaning, said: Mapping) -> Meaning:
                 "(--context none)" + _merged_cells(one, free),
             ))  # fmt: skip
     elif context and not order and "order" not in said:
-        label = one[context].astype(str).agg("\x1f".join, axis=1)
+        label = labels_joined(one, context, "\x1f")
         places = [c for c in free if c not in (*group, *context)]
         if pair := _numbered(one.assign(**{"\x1f": label}), meant.text, ["\x1f"], places):
             order = [pair[1]]
