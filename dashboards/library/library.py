@@ -557,7 +557,7 @@ class Library(pn.viewable.Viewer):
     def close(self) -> None:
         """The session has ended."""
         self.desk.close()
-        self.upload.discard()
+        self.upload.close()
         self.selection.param.unwatch(self._watch)
 
     def __panel__(self):

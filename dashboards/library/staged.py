@@ -172,6 +172,7 @@ def checked_story(path: Path, parts: list, facts: dict, report):
 
 def checked_epochs(path: Path, parts: list, facts: dict, report):
     """As :func:`checked_story`, of epochs."""
+    facts = {"id": "epochs", **facts}  # not the folder they were staged in
     return _checked(own_epochs.write_epochs, own_epochs.understood_epochs, path, parts, facts)
 
 

@@ -572,6 +572,10 @@ class Upload(pmui.Column):
             self.dropper, self._seen, self._coming = self._dropper(), {}, {}
             self._place.param.update(objects=[self.dropper], styles={}, visible=True)
 
+    def close(self) -> None:
+        """The session has ended: forget the file, and draw nothing more."""
+        self._forget()
+
     def _forget(self) -> None:
         """Forget what was staged and its form."""
         self._look.forget()

@@ -120,8 +120,9 @@ class ErrorCard(pmui.Paper):
         self._told()
 
     def forget(self, where: str) -> bool:
-        """One thing is tried again; whether nothing is left that failed."""
-        self._heads.pop(where, None)
+        """One thing is tried again (``upload``: whatever begins with ``upload:`` too); whether nothing is left that failed."""
+        for known in [one for one in self._heads if f"{one}:".startswith(f"{where}:")]:
+            del self._heads[known]
         if self._heads:
             self._told()
         return not self._heads

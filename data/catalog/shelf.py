@@ -22,6 +22,7 @@ from data.own import formats, tables
 from data.own.apart import tried
 from data.own.columns import meant_columns
 from data.own.experiments import Experiment, import_trials, layout_of
+from data.own.foreign import advice
 from data.own.meaning import checked, plain_columns, reading_options
 from data.own.read import corpora_of, read, understood
 from data.own.sidecar import SIDECAR, sidecar, write_sidecar
@@ -81,7 +82,7 @@ def file_name(name: str) -> str:
         raise BrainLensError(
             f"{last[:80]!r} is not of a format that can be read",
             choices=SUFFIXES,
-            remedy="Save it as CSV or NetCDF",
+            remedy=advice(Path(last).suffix.lower()),
         )
     return safe_name(last, kind)
 

@@ -186,3 +186,26 @@ def test_what_is_not_said_is_asked_about_on_the_page_too(library):
     upload.pickers["subject"].value = "(none)"
     settle(library, lambda: "It can be used" in words(upload._report))
     assert upload.said()["subject"] is None and "context" not in upload.said()
+
+
+def test_what_was_said_of_files_that_were_alone_goes_once_they_are_whole(library):
+    """A browser sends file after file: the first of a story may be refused before the others are there."""
+    spoken = "onset\tduration\tword\n" + "".join(
+        f"{0.6 * k:.1f}\t0.4\tword{k}\n" for k in range(40)
+    )
+    signal = "time,LIFG\n" + "".join(f"{2.0 * k},{k * 1.7 % 5}\n" for k in range(14))
+    upload = library.upload
+    upload.take({"fox.TextGrid": b"", "words.tsv": spoken.encode()})
+    settle(library, lambda: library.desk.errors.objects)
+    upload.take({"words.tsv": spoken.encode(), "bold.csv": signal.encode()})
+    settle(library, lambda: upload.story and "It can be used" in words(upload.story.report))
+    assert not library.desk.errors.objects
+    library.desk.fail(BrainLensError("another"), where="uploads")
+    library.desk.clear("upload")
+    assert library.desk.errors.objects
+
+
+def test_a_session_that_ends_draws_no_new_place_to_drop_files(library):
+    before = library.upload.dropper
+    library.close()
+    assert library.upload.dropper is before

@@ -254,6 +254,7 @@ def test_an_array_without_times_is_asked_for_them_in_the_words_of_the_page(libra
     upload.story.boxes["first_lag"].value = "-100"
     upload.story.boxes["lag_step"].value = "100"
     settle(library, lambda: "lags from -100 to 200 ms" in words(upload.story.report))
+    assert ".staged" not in words(upload.story.report)
 
 
 @pytest.mark.browser

@@ -39,6 +39,9 @@ def test_names_are_made_safe(name, safe):
 def test_a_file_of_no_known_format_is_refused(clean_home):
     with pytest.raises(BrainLensError, match="not of a format"):
         shelf.stage({"evil.py": b"print()"})
+    with pytest.raises(BrainLensError, match="not of a format") as caught:
+        shelf.stage({"mine.rds": b""})
+    assert "write.csv" in caught.value.remedy  # as 'data check' says it
     assert own() == []
 
 
