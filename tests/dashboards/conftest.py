@@ -71,16 +71,27 @@ def start(folder: Path, *, prefix: str = "", **environment: str) -> Server:
     return Server(url, process, time.monotonic() - began, log)
 
 
-TOLD = ("perturb", "wiring", "architectures", "design", "similarity", "task", "training", "time")
-"""Lenses whose pictures are asked for their words."""
+TOLD = [
+    LENSES[slug]
+    for slug in (
+        "perturb",
+        "wiring",
+        "architectures",
+        "design",
+        "similarity",
+        "task",
+        "training",
+        "time",
+    )
+]
+"""Lenses whose pictures are asked for their words; loaded here, for what a lens adds to a selection is shared by all tests."""
 
 
 @pytest.fixture(autouse=True)
 def told(monkeypatch):
     """Every picture that these lenses show in a test has its sentence, its caption, and what its methods paragraph is made of."""
     silent = []
-    for slug in TOLD:
-        lens = LENSES[slug]
+    for lens in TOLD:
 
         def heard(self, view=lens.view):
             shown = view(self)
