@@ -134,7 +134,7 @@ def shorter(path: Path) -> None:
         ),
         ("brain_mask.nii.gz", other_mask, "another space"),
         ("bold.nii.gz", without_tr, "repetition time"),
-        ("bold.nii.gz", shorter, "other lengths"),
+        ("bold.nii.gz", shorter, "other lengths for other people (samples): sub-01 50, sub-02 70"),
         (
             "events.tsv",
             lambda p: rewritten(p, lambda t: t.drop(columns="duration")),

@@ -55,6 +55,11 @@ _COMMANDS = (
         f"Fill in '{MOVED}'",
     ),
     (
+        re.compile(r"add 'offset' \([^)]{,80}\) to story\.toml: offset = ([\d-]+)"),
+        rf"fill in '{MOVED}': \1",
+    ),
+    (re.compile(r"Give 'interval' \(seconds between two samples\)"), f"Fill in '{BETWEEN}'"),
+    (
         re.compile(r"first_lag = [\d.-]+ and lag_step = [\d.]+ to story\.toml"),
         f"fill in '{FIRST_LAG}' and '{LAG_STEP}'",
     ),

@@ -316,8 +316,9 @@ def _length(blocks: Mapping, run: str) -> int:
     if not lengths:
         raise BrainLensError(f"The run {run!r} has words and no signal", remedy="Leave it out")
     if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{person} {n}" for person, n in list(lengths.items())[:6])
         raise BrainLensError(
-            f"The run {run!r} has other lengths for other people: {lengths}",
+            f"The run {run!r} has other lengths for other people (samples): {told}",
             remedy="Cut all to the same samples",
         )
     return next(iter(lengths.values()))

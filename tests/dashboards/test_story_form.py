@@ -94,6 +94,16 @@ def test_a_story_is_bound_checked_moved_and_added(library):
     assert library.selection.preset == "defended"  # what was chosen by hand stays
 
 
+def test_words_far_from_the_scan_are_moved_with_the_control_of_the_page(library):
+    upload = library.upload
+    upload.take(files(moved=900.0))
+    settle(library, lambda: upload.story and "cannot be used" in words(upload.story.report))
+    upload.story.boxes["interval"].value = "2"
+    settle(library, lambda: "No word falls inside" in words(upload.story.report))
+    said = words(upload.story.report)
+    assert "fill in 'Seconds added to the words': -904" in said and "story.toml" not in said
+
+
 def test_a_story_that_is_not_whole_is_said_and_nothing_stays(library):
     upload = library.upload
     upload.take({"fox.TextGrid": b""})

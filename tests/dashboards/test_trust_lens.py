@@ -555,6 +555,19 @@ def test_the_verdict_counts_doubts_and_says_what_was_not_asked(lens):
     assert set(CONTROLS) == {"position", "length", "word-rate", "log-frequency"}
 
 
+def test_a_model_that_is_not_above_its_untrained_copies_raises_a_doubt():
+    rows = [
+        {"what": what, "group": group, "folds": "held-out groups", "r": r, "low": r - 0.1, "high": r + 0.1}
+        for what, group, r in (("m", "m", 0.32), ("position and length", "controls", 0.1), ("m, untrained", "untrained", 0.3))
+    ]  # fmt: skip
+    above = ["position and length"]
+    for known, doubts in ((above, 1), ([*above, "m, untrained"], 0)):
+        facts = {"verdicts": {"m": "no leak"}, "above": {"m": known}}
+        said = verdict({"leaks": Answer(pd.DataFrame(rows), "", "", facts=facts)}, "m")
+        assert said.facts["doubts"] == doubts
+        assert ("it is not above its untrained copies" in said.sentence) == bool(doubts)
+
+
 def test_under_folds_of_single_stimuli_no_leak_is_looked_for_and_the_rest_is_asked():
     asked = Asked(("zoo-glove-64d",), "simulated", QUICK.but(split="stratified"), copies=0)
     with pytest.raises(BrainLensError, match="no leak could be told") as caught:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval
+from analysis.answers.answer import Answer, decimal, interval, plural
 from analysis.scoring.summary import ends, summarise
 from data.errors import BrainLensError
 
@@ -81,7 +81,7 @@ def optimism(
         rows.append(frame)
         top = frame.iloc[0]
         said.append(
-            f"{score.model}: the best of {len(score.layers)} layers on the same data gives {decimal(top['r'])}, "
+            f"{score.model}: the best of {plural(len(score.layers), 'layer')} on the same data gives {decimal(top['r'])}, "
             f"the nested choice {decimal(score.value)} {interval(score.low, score.high)}".rstrip()
             + f": optimism {top['added']:+.3f}."
         )

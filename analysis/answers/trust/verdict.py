@@ -108,9 +108,12 @@ def _leaks(said: Answer, model: str):
         (said.frame["group"] == "controls") & (said.frame["folds"] == "held-out groups")
     ]["what"]
     plain = [name for name in plain if " beside " not in name or name.endswith(f" beside {model}")]
-    below = [name for name in plain if name not in controls]
+    below = [name.partition(" beside ")[0] for name in plain if name not in controls]
+    copies = f"{model}, untrained"
+    if copies in set(said.frame["what"]) and copies not in controls:
+        below.append("its untrained copies")
     if not doubt and below:
-        doubt = f"it is not above {listed(name.partition(' beside ')[0] for name in below)}"
+        doubt = f"it is not above {listed(below)}"
     return finding + f" (shuffled folds: {call})", doubt
 
 
