@@ -175,7 +175,9 @@ def _row_bands(recording: Recording) -> list[str]:
     values = np.asarray(recording.responses.values, np.float32)
     texts = [str(one).strip().encode("utf-8", "surrogatepass") for one in recording.texts]
     measured = np.flatnonzero(np.isfinite(values).any(axis=1))
-    sketches = [("rows", np.sort(values, axis=1), ROW_BANDS, ROW_HASHES)]
+    sketches: list[tuple[str, np.ndarray, int, int]] = [
+        ("rows", np.sort(values, axis=1), ROW_BANDS, ROW_HASHES)
+    ]
     if (cells := _cells(recording.responses.values[measured])) is not None:
         near = np.zeros((len(values), NEAR_PLACES), np.int32)
         near[measured] = cells
