@@ -6,6 +6,7 @@ import contextlib
 import uuid
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from data.files import DiskError, reserve
 from data.home import home
@@ -16,7 +17,9 @@ LARGE = 1 << 30
 """Bytes from which an array lies on disk: the responses of a whole cortex, not those of a hundred regions."""
 
 
-def room_for(shape: tuple[int, ...], dtype=np.float32, *, least: int = LARGE) -> np.ndarray:
+def room_for(
+    shape: tuple[int, ...], dtype: DTypeLike = np.float32, *, least: int = LARGE
+) -> np.ndarray:
     """An array to be filled: in memory, or of ``least`` bytes and more in a file without a name.
 
     The file's blocks are its own before anything is written, so that a full disk is found here, and the array then stays in

@@ -529,8 +529,11 @@ def _found(
     )
     if held(store.root):
         tried = [(name, 0) for some in (tree, random) if some is not None for name in some["name"]]
-        again = zip(fresh["name"], fresh["seed"], strict=True)
-        tried += [(replace(_candidate(name), width=FRESH_WIDTH).name, seed) for name, seed in again]
+        if fresh is not None:
+            again = zip(fresh["name"], fresh["seed"], strict=True)
+            tried += [
+                (replace(_candidate(name), width=FRESH_WIDTH).name, seed) for name, seed in again
+            ]
         for name, seed in tried:
             require_open(_reader(name, seed), on.recording, on.protocol, store)
     return architectures(tree, fresh, random, on=on)

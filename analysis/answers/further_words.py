@@ -41,8 +41,8 @@ _DIGITS = {"delta_ll": 4}
 def _told(row, name: str, digits: int | None = None) -> str:
     """``.31 [.28, .34]`` of one row of a table of means."""
     digits = _DIGITS.get(name, 2) if digits is None else digits
-    ends = (row.get(f"{name}_{end}", np.nan) for end in ("low", "high"))
-    return f"{decimal(row[name], digits)} {interval(*ends, digits)}".rstrip()
+    low, high = (row.get(f"{name}_{end}", np.nan) for end in ("low", "high"))
+    return f"{decimal(row[name], digits)} {interval(low, high, digits)}".rstrip()
 
 
 def at_the_end(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -142,7 +143,8 @@ def _place(model: Model, texts: tuple[str, str, str], how: Settings) -> str:
 
 
 def _told(kept: dict) -> Readout:
-    return Readout(**kept | {name: tuple(kept[name]) for name in ("validation", "blocks")})
+    fields: dict[str, Any] = kept | {name: tuple(kept[name]) for name in ("validation", "blocks")}
+    return Readout(**fields)
 
 
 def _trained(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +77,7 @@ def narrowed(
 
 
 def cross_validate_narrow(
-    features: np.ndarray,
+    features: Any,
     responses,
     folds: Sequence,
     *,
@@ -91,6 +92,8 @@ def cross_validate_narrow(
 
     Parameters
     ----------
+    features : ndarray, shape (n_rows, n_units), or Decomposed
+        What is decomposed already keeps its width: ``dimensions="all"``.
     dimensions : str
         As :attr:`analysis.protocol.Protocol.dimensions`. Components are those of each outer training fold; alpha is chosen
         within them.

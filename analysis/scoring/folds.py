@@ -202,7 +202,7 @@ def fitted(
                 {"r": fit.r[0], "r2": fit.r2[0], "alpha": fit.alpha[0], "constant": fit.constant[0]}
                 | ({"inner": fit.inner[0]} if choosing else {})
             )
-            if draws:
+            if predicted is not None:
                 sums.append(moments(predicted, compared, folds, part.groups[part.rows]))
         block = {
             name: _spread([one[name] for one in fields], columns, recording.n_targets)

@@ -176,7 +176,7 @@ def read_table(
 
 
 def labels_joined(frame: pd.DataFrame, columns: list[str], mark: str) -> pd.Series:
-    """The cells of some columns as one label for each row, column by column: a million rows take a second.
+    """The cells of some columns as one label for each row, column by column: row by row is several times as slow.
 
     Examples
     --------

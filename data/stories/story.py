@@ -177,7 +177,7 @@ def _varies(values: np.ndarray, path: Path) -> np.ndarray:
     keep = np.zeros(values.shape[1], bool)
     for some in _few(*values.shape[::-1]):
         block = values[:, some]
-        there = ~np.isnan(block).all(axis=0)
+        there = np.asarray(~np.isnan(block).all(axis=0))
         with np.errstate(invalid="ignore"):  # infinite values are refused by name later
             there[there] = ~(np.nanstd(block[:, there], axis=0) == 0)
         keep[some] = there
