@@ -16,6 +16,7 @@ from analysis.answers.difference import Record, compare_results, record_of
 from analysis.answers.splitting import between, split_difference
 from analysis.store.store import Store
 from data.errors import BrainLensError
+from data.notes import FILTER, Note
 from tests.analysis.trust_cases import FAST, activations, recording
 
 QUICK = FAST.but(shuffled_twin=False, controls=(), bootstrap=20)
@@ -72,7 +73,7 @@ def _other(what: str, store):
     elif what == "filter":
         values = measured.responses.copy()
         values[3] = np.nan
-        note = "filter no-edges: left out 6 times of 1 first and last words of sentences"
+        note = Note("filter no-edges: left out 6 times of 1 first and last words", FILTER)
         measured = replace(measured, responses=values, notes=(*measured.notes, note))
     elif what == "tokenizer":
         ready.tokenizer_hash = "another"

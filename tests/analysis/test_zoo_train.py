@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from analysis.models import load
 from analysis.models.zoo.corpus import END, MASK, Corpus
 from analysis.models.zoo.recipes import RECIPES, Recipe
-from analysis.models.zoo.train import batch_of, build, loss_of, train
+from analysis.models.zoo.train import batch_of, build, loss_of, short_lstm, train
 from analysis.text.passages import Passage
 from data import embedded
 from data.errors import BrainLensError
@@ -214,3 +214,19 @@ def test_glove_learns_and_is_read_as_a_static_embedding(corpus, tmp_path):
     model = load(tmp_path / "glove")
     ((_, values),) = model.read([Passage("The cat sat.", ((0, 12),), (0,))], [0])
     assert values[0].shape == (1, 8) and np.abs(values[0]).sum() > 0
+
+
+def test_a_processor_without_bfloat16_trains_an_lstm_in_float32(corpus, tmp_path, monkeypatch):
+    """Its library refuses such an LSTM, forward or backward; the transformers go on in bfloat16."""
+    short = dataclasses.replace(TINY["recurrent"], dtype="bfloat16")
+    monkeypatch.setattr("analysis.models.zoo.train.short_lstm", lambda: False)
+    one, _ = train(short, corpus, tmp_path / "a", stop=3)
+    plain = dataclasses.replace(short, dtype="float32")
+    other, _ = train(plain, corpus, tmp_path / "b", stop=3)
+    assert torch.equal(weights(one), weights(other))
+
+
+def test_whether_bfloat16_works_is_tried_without_drawing(monkeypatch):
+    before = torch.random.get_rng_state()
+    assert short_lstm() in (True, False)
+    assert torch.equal(before, torch.random.get_rng_state())

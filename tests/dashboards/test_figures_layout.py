@@ -434,9 +434,13 @@ def test_names_of_lines_across_a_ranking_stand_above_it_and_not_on_whiskers(widt
     texts, page = paper.boxes(spec, width_mm=width, font_size=size)
     places = dict(texts)
     rows = [places[name] for name in places if name.startswith("birth")]
-    highest = max(top for _, _, _, top in rows)
-    for rule in spec.rules:
-        left, bottom, right, top = places[rule.label]
+    highest = (
+        max((bottom + top) / 2 for _, bottom, _, top in rows) + 1
+    )  # of the first row's mark, mm
+    named = [rule.label for rule in spec.rules if rule.label]
+    assert len(named) == 2
+    for label in named:
+        left, bottom, right, top = places[label]
         assert bottom > highest and left >= -0.1 and right <= page[0] + 0.1 and top <= page[1] + 0.1
         assert right - left > top - bottom  # it is read without turning the head
     assert overlaps(texts) == []

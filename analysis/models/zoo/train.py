@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -212,13 +213,27 @@ def update(
     for group in optimizer.param_groups:
         group["lr"] = rate
     batch = batch_of(tokens, recipe, step)
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.dtype == "bfloat16"):
+    short = recipe.dtype == "bfloat16" and (recipe.kind != "recurrent" or short_lstm())
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=short):
         loss = loss_of(module, recipe, batch, step)
     loss.backward()
     nn.utils.clip_grad_norm_(module.parameters(), 1.0)
     optimizer.step()
     optimizer.zero_grad()
     return loss.item(), rate
+
+
+@cache
+def short_lstm() -> bool:
+    """Whether this processor trains an LSTM in bfloat16, tried out once; where it does not, float32 is what is left."""
+    with torch.random.fork_rng(devices=[]):
+        tried = nn.LSTM(2, 2, batch_first=True)
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            tried(torch.zeros(1, 2, 2))[0].sum().backward()
+    except RuntimeError:
+        return False
+    return True
 
 
 def optimizer_of(named: Mapping[str, nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
