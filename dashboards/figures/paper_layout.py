@@ -111,7 +111,7 @@ def height_of(plan: Drawing, width_mm: float, style: Ink) -> float:
             if plan.spec.heat is not None
             else 0
         )
-        return max(30.0, line * len(names)) * rows + 14 + 0.75 * heads
+        return max(30.0, line * len(names)) * rows + 2 * font_size + 0.75 * heads
     panel = width_mm / columns * (0.68 if columns == 1 else 0.95)
     if width_mm > 140 and columns == 1:
         panel = width_mm * 0.55

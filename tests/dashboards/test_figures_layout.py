@@ -13,7 +13,7 @@ from dashboards.figures.labels import spread
 from dashboards.figures.panels import drawing
 from dashboards.figures.ranking import dots
 from dashboards.figures.spec import FigureSpec, Mark, Rule
-from tests.figures import SPECS, births_spec, layers_spec, misprints, overlaps
+from tests.figures import SHEETS, SPECS, births_spec, layers_spec, misprints, overlaps
 
 
 def ranking(**options):
@@ -428,21 +428,24 @@ def test_a_long_ranking_is_cut_where_it_could_not_be_read_and_says_so():
     assert paper.boxes(longer)[1][1] <= 120 and paper.boxes(longer, width_mm=174)[1][1] <= 240
 
 
-@pytest.mark.parametrize(("width", "size"), [(85, 7), (114, 7), (174, 7), (254, 14)])
-def test_names_of_lines_across_a_ranking_stand_above_it_and_not_on_whiskers(width, size):
+@pytest.mark.parametrize(("width", "height", "size"), SHEETS)
+def test_names_of_lines_across_a_ranking_stand_above_it_and_not_on_whiskers(width, height, size):
     spec = births_spec()
-    texts, page = paper.boxes(spec, width_mm=width, font_size=size)
+    texts, page = paper.boxes(spec, width_mm=width, height_mm=height, font_size=size)
     places = dict(texts)
     rows = [places[name] for name in places if name.startswith("birth")]
-    highest = (
-        max((bottom + top) / 2 for _, bottom, _, top in rows) + 1
-    )  # of the first row's mark, mm
+    highest = max(top for _, _, _, top in rows)
     named = [rule.label for rule in spec.rules if rule.label]
     assert len(named) == 2
     for label in named:
         left, bottom, right, top = places[label]
         assert bottom > highest and left >= -0.1 and right <= page[0] + 0.1 and top <= page[1] + 0.1
         assert right - left > top - bottom  # it is read without turning the head
+    assert overlaps(texts) == []
+
+
+def test_rows_of_large_letters_get_their_room_where_no_height_is_named():
+    texts, _ = paper.boxes(births_spec(), width_mm=254, font_size=14)
     assert overlaps(texts) == []
 
 
