@@ -56,6 +56,8 @@ class Cell:
         Measure -> what it should be: ``0.95`` of an interval, ``0.05`` of a test, ``0.025`` of a lower end above 0.
     planted : dict
         Measure -> the planted truth; its own mean where it is not named.
+    least : tuple of str
+        Measures whose rate should be the nominal one or more.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Cell:
     planted: dict = field(default_factory=dict)
     shared: bool = False
     series: int = 1
+    least: tuple[str, ...] = ()
 
     def seed(self, number: int) -> int:
         """Fixed by the series, the cell's name and the data set's number."""
@@ -548,6 +551,8 @@ def summary(cell: Cell, outcomes: dict[str, list]) -> list[dict]:
         band = binom.ppf([0.005, 0.995], n, nominal) / n if n else [np.nan, np.nan]
         row |= {"data_sets": n, "rate": rate, "error": float(np.sqrt(rate * (1 - rate) / n)) if n else None,
                 "inside": bool(band[0] <= rate <= band[1])}  # fmt: skip
+        if measure in cell.least:
+            row |= {"rule": "at least", "inside": bool(band[0] <= rate)}
         rows.append(row)
     return rows
 
@@ -592,7 +597,8 @@ def documented(rows: list[dict], unmeasured: list[str] = ()) -> str:
             note = "; ".join(filter(None, [note, "too few to judge yet"]))
         if row.get("undefined"):
             note = "; ".join(filter(None, [note, f"{row['undefined']} not defined"]))
-        said.append(f"| {row['cell']} | {row['measure']} | {row['nominal']:.1%} | {row['rate']:.1%} ± {row['error'] or 0:.1%} | "
+        nominal = f"{row.get('rule', '')} {row['nominal']:.1%}".strip()
+        said.append(f"| {row['cell']} | {row['measure']} | {nominal} | {row['rate']:.1%} ± {row['error'] or 0:.1%} | "
                     f"{row['data_sets']} | {note} |")  # fmt: skip
     if unmeasured:
         said += ["", f"In the grid and not measured yet: {'; '.join(unmeasured)}."]

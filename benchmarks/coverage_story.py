@@ -19,6 +19,8 @@ STEP, SAMPLES, RUNS, WORDS = 2.0, 75, 3, 1.2
 """Seconds a sample, samples a run, runs, seconds from word to word."""
 PLANTED = 1
 """The layer that region ``A`` follows, of three that share half of their variance."""
+LEAST = 0.9
+"""Share of stories in which most folds have to choose the planted layer, at least."""
 
 
 def heard(rng):
@@ -104,30 +106,38 @@ def recorded(presentation, table, columns: np.ndarray, people: int, motion: np.n
     )
 
 
-def course(layers, recording):
-    """The curves of the Time lens, and the score that chose the layers."""
-    from analysis import preset, score
-    from analysis.scoring.lags import lag_course
-    from analysis.store.store import Store
+def protocol():
+    """The preset of stories, small: what every story here is scored with."""
+    from analysis import preset
 
-    protocol = preset("story").but(
+    return preset("story").but(
         seeds=1, folds=6, inner_folds=2, bootstrap=200, alphas=(1.0, 100.0, 1e4), criterion="gcv", controls=(),
         ceiling="none", unique=False, shuffled_twin=False,
     )  # fmt: skip
-    model = {number: layer for number, layer in enumerate(layers)}
+
+
+def scored(layers, recording, store):
+    """The score that chooses the layers."""
+    from analysis import score
+
+    return score(dict(enumerate(layers)), recording, protocol(), store=store)
+
+
+def course(layers, recording):
+    """The curves of the Time lens, and the score that chose the layers."""
+    from analysis.scoring.lags import lag_course
+    from analysis.store.store import Store
+
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         return (
-            lag_course(model, recording, protocol, store=store),
-            score(model, recording, protocol, store=store),
+            lag_course(dict(enumerate(layers)), recording, protocol(), store=store),
+            scored(layers, recording, store),
         )
 
 
-def story(seed, *, kind, lags, height, drift, motion, people=6):
-    """One story: measure -> (value, low, high), or one outcome (0 or 1); peak and onset against the noiseless curve's."""
-    from analysis.answers.regions import regions
-    from analysis.answers.time_course import time_course
-
+def world(seed, *, kind, lags, height, drift, motion, people=6):
+    """One story's words, samples, layers, planted signal, noise and recording."""
     rng = np.random.default_rng(seed)
     presentation, table, layers = heard(rng)
     rows, lag = len(table), int(rng.choice(lags))
@@ -146,16 +156,26 @@ def story(seed, *, kind, lags, height, drift, motion, people=6):
             columns += drift * waves * np.cos(np.pi * number * time)[:, None]
     if motion:
         columns += np.repeat(moved, 2, axis=1)
-    found, scored = course(layers, recorded(presentation, table, columns, people, moved))
+    made = recorded(presentation, table, columns, people, moved)
+    return presentation, table, layers, signal, noise, made
+
+
+def story(seed, **sizes):
+    """One story: measure -> (value, low, high), or one outcome (0 or 1); peak and onset against the noiseless curve's."""
+    from analysis.answers.regions import regions
+    from analysis.answers.time_course import time_course
+
+    presentation, table, layers, signal, noise, made = world(seed, **sizes)
+    found, whole = course(layers, made)
     peaks = time_course([found], by="region", seed=0).facts["peaks"].set_index("group")
-    places = regions([scored]).frame.set_index("region")
+    places = regions([whole]).frame.set_index("region")
     said = {
         "p <= .05 where nothing is": float(peaks.loc["none", "p"] <= 0.05),
         "p of a region where nothing is": float(places.loc["none", "p"] <= 0.05),
     }
-    if not height:
+    if not sizes["height"]:
         said["p <= .05 where nothing is"] = float(peaks["p"].min() <= 0.05)
-        said["above 0"] = float(scored.low > 0)
+        said["above 0"] = float(whole.low > 0)
         return said
     alone = np.c_[signal, noise[:, 1]]
     truth, _ = course(layers, recorded(presentation, table, alone, 1, None))
@@ -165,12 +185,34 @@ def story(seed, *, kind, lags, height, drift, motion, people=6):
         "peak": float(row["peak_low"] <= planted["peak"] <= row["peak_high"]),
         "onset": float(row["onset_low"] <= planted["onset"] <= row["onset_high"]),
         "the planted layer in most folds": float(
-            np.bincount(scored.fold_layers, minlength=3).argmax() == PLANTED
+            np.bincount(whole.fold_layers, minlength=3).argmax() == PLANTED
         ),
         "p <= .05 where it is planted": float(row["p"] <= 0.05),
-        "score": (scored.value, scored.low, scored.high),
+        "score": (whole.value, whole.low, whole.high),
     }
     return said
+
+
+THERE = "the planted layer of a region"
+NOWHERE = "that layer where nothing is"
+
+
+def layer_of(seed, **sizes):
+    """Whether most folds choose the planted layer for its region, and whether a fold chooses it where nothing is.
+
+    The three layers are alike but for what is planted: where nothing is, a fold chooses each of them once in three times, also
+    where people move with the words of one of them.
+    """
+    from analysis.scoring.layer_map import chosen_by_region
+    from analysis.store.store import Store
+
+    _, _, layers, _, _, made = world(seed, **sizes)
+    with tempfile.TemporaryDirectory() as folder:
+        names, chosen = chosen_by_region(scored(layers, made, Store(Path(folder))), "region")
+    by_region = dict(zip(names, chosen, strict=True))
+    most = np.bincount(by_region["A"], minlength=3).argmax()
+    there = {THERE: float(most == PLANTED)} if sizes["height"] else {}
+    return there | {NOWHERE: float(by_region["none"][0] == PLANTED)}
 
 
 def ceiling(seed, *, people, shared):
@@ -179,15 +221,15 @@ def ceiling(seed, *, people, shared):
     from analysis.ceiling.synchrony import synchrony_ceiling
     from analysis.features.time import detrended
 
-    rng, protocol = np.random.default_rng(seed), preset("story")
+    rng, how = np.random.default_rng(seed), preset("story")
     presentation, table, _ = heard(rng)
     rows, runs = len(table), table["run"].to_numpy()
     common = slow(rng, rows, 1, 0.5)
     columns = shared * common + np.sqrt(1 - shared**2) * slow(rng, rows, 2 * people, 0.5)
-    found = synchrony_ceiling(recorded(presentation, table, columns, people, None), protocol)
+    found = synchrony_ceiling(recorded(presentation, table, columns, people, None), how)
 
     def spread(values: np.ndarray) -> float:
-        kept = detrended(values, np.arange(rows), runs, STEP, protocol.highpass, scale=False)
+        kept = detrended(values, np.arange(rows), runs, STEP, how.highpass, scale=False)
         return float((kept**2).mean())
 
     signal, noise = shared**2 * spread(common), (1 - shared**2) * spread(slow(rng, rows, 60, 0.5))
@@ -208,6 +250,9 @@ def cells():
     }  # fmt: skip
     for name, sizes in worlds.items():
         yield f"story, {name}", story, sizes, found if sizes["height"] else false, {}
+    for name, sizes in worlds.items():
+        said = ({THERE: LEAST} if sizes["height"] else {}) | {NOWHERE: 1 / 3}
+        yield f"layers of a story, {name}", layer_of, sizes, said, {}, False, 1, (THERE,)
     for people, shared in ((6, 0.6), (6, 0.3), (13, 0.4), (27, 0.5)):
         sizes = dict(people=people, shared=shared)
         yield (
