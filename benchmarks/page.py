@@ -1,4 +1,4 @@
-"""The page as a user meets it: start, first paint, a cached change, a layer profile from cold and warm activations.
+"""The page as a user meets it: start, first paint, cached changes alone and beside jobs, lenses, a layer profile cold and warm.
 
 Run with ``python -m benchmarks.page`` (needs an installed Chromium); writes ``benchmarks/results/page.json``. These are seconds
 of one machine, not ratios: nothing else does the same.
@@ -24,11 +24,15 @@ from benchmarks.common import machine, median, write
 SENTENCES, VOXELS, WIDTH, BLOCKS = 384, 12155, 768, 12
 BARS = {
     "server answers": 6.0,
-    "first paint": 3.0,
-    "cached change": 0.3,
+    "first paint": 0.7,
+    "cached change": 0.1,
+    "cached change while two jobs run": 0.1,
+    "another lens": 0.15,
     "first click to curve": 15.0,
 }
 """Seconds."""
+LENSES = ("Compare", "Trust", "Design")
+"""Gone through in turns."""
 QUICK = "set.ceiling=none&set.bootstrap=200&set.shuffled_twin=false"
 
 
@@ -126,32 +130,77 @@ def first_click(browser, url: str) -> float:
     page.wait_for_timeout(2000)
     began = time.perf_counter()
     page.get_by_role("button", name="1. Layers").click()
-    page.get_by_text("'s layer").first.wait_for()  # the answer in words comes with the whole curve
+    page.get_by_text("with r =").first.wait_for()  # the answer in words comes with the whole curve
     seconds = time.perf_counter() - began
     page.get_by_role("button", name="Cancel", exact=True).first.wait_for(state="hidden")
     page.close()
     return seconds
 
 
-def changes(browser, url: str, times: int) -> list[float]:
-    """Raw to normalised and back, of a stored score: from the click until the other axis title is painted."""
+def stored(browser, url: str):
+    """A page on a stored score."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(120_000)
     page.goto(f"{url}?lens=layers&models=zoo-causal-3m&recording=simulated")
-    page.get_by_text("'s layer").first.wait_for()
+    page.get_by_text("with r =").first.wait_for()
     page.wait_for_timeout(1500)
-    titles = """() => JSON.stringify([...Bokeh.documents].flatMap(d => [...d._all_models.values()])
+    return page
+
+
+def timed(page, clicked, holds: str, before=None) -> float:
+    """Seconds by the page's own clock from a click until something holds, looked at in each frame."""
+    clicked.evaluate(
+        "one => { window.took = null; window.began = performance.now(); one.click(); }"
+    )
+    page.wait_for_function(
+        f"before => ({holds}) && (window.took ??= performance.now() - window.began)", arg=before
+    )
+    return page.evaluate("window.took") / 1e3
+
+
+def changes(browser, url: str, times: int) -> list[float]:
+    """Raw to normalised and back, of a stored score: from the click until the other axis title is there."""
+    page, seconds = stored(browser, url), []
+    titles = """JSON.stringify([...Bokeh.documents].flatMap(d => [...d._all_models.values()])
         .filter(m => m.type === "LinearAxis").map(m => m.axis_label))"""
-    seconds = []
     for turn in range(times):
-        name = "Normalised" if turn % 2 == 0 else "Raw r"
-        before = page.evaluate(titles)
-        began = time.perf_counter()
-        page.get_by_role("button", name=name, exact=True).click()
-        page.wait_for_function(f"before => ({titles})() !== before", arg=before)
-        seconds.append(time.perf_counter() - began)
+        button = page.get_by_role("button", name="Raw r" if turn % 2 else "Normalised", exact=True)
+        seconds.append(timed(page, button, f"{titles} !== before", page.evaluate(titles)))
         page.wait_for_timeout(400)
     page.close()
+    return seconds
+
+
+def lenses(browser, url: str, rounds: int) -> list[float]:
+    """Through lenses that were opened once: from the click until the address names the other one, which is then in front."""
+    page, seconds = stored(browser, url), []
+    header = page.get_by_role("navigation", name="Lenses")
+    for turn in range((1 + rounds) * len(LENSES)):
+        name = LENSES[(turn + 1) % len(LENSES)]
+        link = header.get_by_role("link", name=name).first
+        took = timed(page, link, f"location.search.includes('lens={name.lower()}')")
+        if turn >= len(LENSES):
+            seconds.append(took)
+        page.wait_for_timeout(600 if turn >= len(LENSES) else 4000)
+    page.close()
+    return seconds
+
+
+def beside_jobs(browser, url: str, model: Path, recording: Path, times: int) -> list[float]:
+    """:func:`changes` while two layer profiles of the large recording are computed for two other windows."""
+    windows = []
+    for seed in (11, 12):
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(300_000)
+        page.goto(f"{url}?lens=layers&models={model}&recording={recording}&{QUICK}&set.seed={seed}")
+        page.get_by_role("button", name="Run").first.click()
+        page.get_by_role("button", name="Cancel", exact=True).first.wait_for()
+        windows.append(page)
+    seconds = changes(browser, url, times)
+    for page in windows:
+        page.get_by_role("button", name="Cancel", exact=True).first.click()
+        page.get_by_role("button", name="Cancel", exact=True).first.wait_for(state="hidden")
+        page.close()
     return seconds
 
 
@@ -166,7 +215,7 @@ def profile(browser, url: str, model: Path, recording: Path, more: str) -> float
     page.get_by_role("button", name="Cancel", exact=True).first.wait_for()
     page.get_by_role("button", name="Cancel", exact=True).first.wait_for(state="hidden")
     seconds = time.perf_counter() - began
-    page.get_by_text("'s layer").first.wait_for()
+    page.get_by_text("with r =").first.wait_for()
     page.close()
     return seconds
 
@@ -188,11 +237,15 @@ def measure(times: int) -> dict:
             }
             seconds["first click to curve"] = first_click(browser, url)
             seconds["cached change"] = median(changes(browser, url, times))
+            seconds["another lens"] = median(lenses(browser, url, max(1, times // 3)))
             seconds["13 layers, cold activations"] = profile(
                 browser, url, network, large, "set.seed=1"
             )
             seconds["13 layers, warm activations"] = profile(
                 browser, url, network, large, "set.seed=2"
+            )
+            seconds["cached change while two jobs run"] = median(
+                beside_jobs(browser, url, network, large, times)
             )
         finally:
             browser.close()
