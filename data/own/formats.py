@@ -16,6 +16,7 @@ import pandas as pd
 from data.errors import BrainLensError
 from data.own.gate import beside_of
 from data.own.limits import MOST_UNPACKED, MUCH, within
+from data.own.matlab import read_apart
 from data.own.meaning import checked, reading_options
 from data.own.names import GUESSES, REGION_NAMES
 from data.own.netcdf import open_array
@@ -161,36 +162,22 @@ def _pickled(stream, size: int) -> bool:
 
 # ---- MATLAB ---------------------------------------------------------------------------------------------------------------
 def _matlab(path: Path) -> dict[str, np.ndarray]:
-    from scipy.io import loadmat, whosmat
-
     try:
-        held = whosmat(str(path))
-        size = sum(
-            int(np.prod(shape, dtype=object)) * 8 for _, shape, what in held if what != "sparse"
-        )
-        if size > MOST_UNPACKED:
-            raise BrainLensError(
-                f"{path.name} announces {size:,} bytes: it was not read", remedy="Save a part of it"
-            )
-        within(path, _unpacked(path), ratio=MOST_RATIO)
-        content = loadmat(str(path), chars_as_strings=True, squeeze_me=False)
-    except (BrainLensError, MemoryError):
-        raise
+        size = _unpacked(path)
+    except (zlib.error, struct.error, OSError) as error:
+        raise BrainLensError(
+            f"{path.name} is not a MATLAB file that can be read: {error}",
+            remedy="Save it with save(..., '-v7')",
+        ) from None
+    within(path, size, ratio=MOST_RATIO)
+    try:
+        content = read_apart(path)
     except NotImplementedError:
         raise BrainLensError(
             f"{path.name} is a MATLAB v7.3 file",
             remedy="Save it with save(..., '-v7'), or write NetCDF",
         ) from None
-    except Exception as error:  # scipy raises many kinds on damaged files
-        raise BrainLensError(
-            f"{path.name} is not a MATLAB file that can be read: {error}",
-            remedy="Save it with save(..., '-v7')",
-        ) from None
-    return {
-        name: _cells(values)
-        for name, values in content.items()
-        if not name.startswith("__") and isinstance(values, np.ndarray)
-    }
+    return {name: _cells(values) for name, values in content.items()}
 
 
 def _unpacked(path: Path) -> int:

@@ -184,3 +184,37 @@ def test_a_text_of_blanks_takes_no_longer_than_it_is_long():
     assert [what for what, _ in _written(texts)] == [
         "1 texts are lists as a program writes them, first \"['The', 'tea']\""
     ]
+
+
+@pytest.mark.parametrize(("at", "value"), [(145, 255), (192, 0), (433, 255)])
+def test_one_byte_of_a_matlab_file_that_ends_its_reader_ends_nobody_else(tmp_path, at, value):
+    """scipy's reader dies of each (a segmentation fault or a bus error)."""
+    from scipy.io import savemat
+
+    cells = np.empty(2, dtype=object)
+    cells[:] = ["y1", "y2"]
+    path = tmp_path / "own.mat"
+    savemat(path, {"responses": np.arange(16.0).reshape(8, 2), "target": cells})
+    content = bytearray(path.read_bytes())
+    content[at] = value
+    path.write_bytes(content)
+    with pytest.raises(BrainLensError, match=r"own\.mat"):
+        read(path)
+
+
+def test_variables_of_any_name_and_kind_come_over(tmp_path):
+    from scipy.io import savemat
+
+    from data.own.matlab import read_apart
+
+    mixed = np.empty((2, 2), dtype=object)
+    mixed[:] = [["a", np.ones((1, 3))], [np.array([[2]]), {"x": 1}]]
+    given = {"file": np.eye(2), "names": np.array(["one", "two "]), "cells": mixed, "s": {"f": 1}}
+    savemat(tmp_path / "x.mat", given)
+    found = read_apart(tmp_path / "x.mat")
+    assert set(found) == set(given) and found["s"].dtype.kind == "V"
+    np.testing.assert_array_equal(found["file"], np.eye(2))
+    assert [one.strip() for one in found["names"]] == ["one", "two"]
+    assert found["cells"].shape == (2, 2) and found["cells"][0, 0].ravel()[0] == "a"
+    np.testing.assert_array_equal(found["cells"][0, 1], np.ones((1, 3)))
+    assert found["cells"][1, 1].dtype.kind == "V"
