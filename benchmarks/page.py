@@ -173,8 +173,11 @@ def changes(browser, url: str, times: int) -> list[float]:
 
 def lenses(browser, url: str, rounds: int) -> list[float]:
     """Through lenses that were opened once: from the click until the address names the other one, which is then in front."""
-    page, seconds = stored(browser, url), []
+    page, seconds = browser.new_page(viewport={"width": 1600, "height": 900}), []
+    page.set_default_timeout(120_000)
+    page.goto(f"{url}?lens={LENSES[0].lower()}")
     header = page.get_by_role("navigation", name="Lenses")
+    header.get_by_role("link", name=LENSES[1]).first.wait_for()
     for turn in range((1 + rounds) * len(LENSES)):
         name = LENSES[(turn + 1) % len(LENSES)]
         link = header.get_by_role("link", name=name).first
