@@ -304,7 +304,7 @@ def methods(courses: Iterable[xr.Dataset]) -> str:
     fitted = (
         "For every lag from "
         f"{float(first['lag'].values[0]):g} to {float(first['lag'].values[-1]):g} s a mapping of its own was fitted from the "
-        "features, delayed by that much, on the same folds, with a gap for the longest lag around each held-out block."
+        "features, delayed by that much alone, on the same folds, with a gap for the longest lag around each held-out block."
         if story
         else "Every electrode at every lag was a target of its own."
     )

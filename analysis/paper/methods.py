@@ -30,7 +30,9 @@ __all__ = [
     "model_words",
     "own_reference",
     "paragraph",
+    "read_unit",
     "software_sentence",
+    "time_sentences",
 ]
 
 _KINDS = {
@@ -58,6 +60,8 @@ _CEILINGS = {
     "leave-one-out": "predicting each subject from all targets of the others",
     "split-half": "correlating random halves of the subjects, corrected by Spearman and Brown",
     "repeats": "correlating repeated presentations",
+    "synchrony": "correlating each person's signal with the mean of the others in the same region, divided by the square root "
+    "of that mean's reliability (random halves of the others, corrected by Spearman and Brown)",
 }
 _CHOICES = {
     "nested": "The layer that stands for a model was chosen in each fold on inner folds of the training data.",
@@ -125,6 +129,7 @@ def _paragraph(scores: list) -> str:
     sentences = [
         *data_sentences(about),
         *_models(scores, about, protocol),
+        *time_sentences(about, protocol),
         *mapping_sentences(first.provenance["folds"], protocol),
         *_scored(scores, about, protocol),
         *_beside(scores),
@@ -160,7 +165,7 @@ def _models(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
         model_words(score.provenance["model"])
         for score in {score.model: score for score in scores}.values()
     ]
-    one = "stimulus" if about["scored_unit"] == "tr" else about["scored_unit"]
+    one = read_unit(about)
     future = (
         "no model saw words to come"
         if protocol.attention == "prefix"
@@ -178,6 +183,55 @@ def _models(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
         f"Each {one} was read {context_words(about, protocol)}{seen}; {future}.",
         f"A {one} was represented by {_represented(scores, which, protocol)}.",
     ]
+
+
+def read_unit(about: Mapping) -> str:
+    """What a model reads one of: the words of a story, whose rows are samples; else the stimuli."""
+    return "word" if about["scored_unit"] == "tr" else about["scored_unit"]
+
+
+def time_sentences(about: Mapping, protocol: Protocol) -> list[str]:
+    """How features of words became what a sampled signal can follow, and what was taken out; nothing of other recordings."""
+    if about["scored_unit"] != "tr":
+        return []
+    reply = _RESPONSES.get(protocol.hrf, "")
+    if protocol.hrf == "fir":
+        one = "a delay of 1 sample" if protocol.delays == (1,) else ""
+        late = one or f"delays of {listed(map(str, protocol.delays))} samples"
+        reply = f" and copied at {late} within each run (finite impulse response)"
+    slow = (
+        "the mean was"
+        if protocol.highpass is None
+        else f"cycles longer than {protocol.highpass:g} s (discrete cosines) were"
+    )
+    scaled = "; responses were z-scored there" if protocol.standardize_run else ""
+    said = [
+        f"Features of words were brought to the samples of the signal {_RESAMPLED[protocol.resample]}{reply}.",
+        "In each contiguous stretch of training rows, and in each held-out block apart, "
+        f"{slow} taken out of features and responses{scaled}.",
+    ]
+    if any(protocol.trim):
+        said.append(
+            f"The first {protocol.trim[0]} and the last {protocol.trim[1]} samples of each run were left out."
+        )
+    if "motion" in protocol.nuisance:
+        said.append(
+            "Where the recording has a person's motion, it was regressed out of that person's signal."
+        )
+    return said
+
+
+_RESAMPLED = {
+    "lanczos": "by Lanczos interpolation (window 3, cut-off at the Nyquist frequency)",
+    "sum": "as the sum over the words of a sample's interval",
+    "mean": "as the mean over the words of a sample's interval",
+    "last": "as those of the last word of a sample's interval",
+    "boxcar": "as the sum over words, each weighted by the share of the sample that it fills",
+}
+_RESPONSES = {
+    name: f"convolved with the {said} haemodynamic response"
+    for name, said in (("spm", "SPM"), ("glover", "Glover"))
+}
 
 
 def _represented(scores: list, which: str, protocol: Protocol) -> str:
@@ -206,7 +260,8 @@ def context_words(about: Mapping, protocol: Protocol) -> str:
         return "alone, without preceding text"
     if context.startswith("words:"):
         return f"after the {context.partition(':')[2]} words before it"
-    return f"after the preceding stimuli of the same {context}{note}"
+    what = "words" if about["scored_unit"] == "tr" else "stimuli"
+    return f"after the preceding {what} of the same {context}{note}"
 
 
 def model_words(model: Mapping) -> str:
@@ -347,7 +402,7 @@ def _ceiling(ceiling, protocol: Protocol) -> str:
     span = f" [{decimal(ceiling.low)}, {decimal(ceiling.high)}]" if np.isfinite(ceiling.low) else ""
     origin = (
         f"was estimated by {_CEILINGS[ceiling.kind]}"
-        if ceiling.kind in _CEILINGS
+        if ceiling.kind != "published"
         else "is a published value"
     )
     note = f" ({ceiling.flag.rstrip('.')})" if ceiling.flag else ""
@@ -375,6 +430,11 @@ def _others(ceiling) -> str:
     bound = ceiling.lower_bound
     if bound is None:
         return ""
+    if ceiling.kind == "synchrony":
+        return (
+            f"With the mean of the others a person's signal correlates at r = {decimal(bound.value)} "
+            f"[{decimal(bound.low)}, {decimal(bound.high)}], which is a lower bound of the ceiling."
+        )
     return (
         f"Other people, by the same regression from all their targets, predict r = {decimal(bound.value)} "
         f"[{decimal(bound.low)}, {decimal(bound.high)}], which is a lower bound of the ceiling."

@@ -16,7 +16,9 @@ from analysis.paper.methods import (
     mapping_sentences,
     model_words,
     own_reference,
+    read_unit,
     software_sentence,
+    time_sentences,
 )
 from analysis.protocol import Protocol
 from analysis.scoring.folds import runs
@@ -73,9 +75,10 @@ def beside(
         named = listed(map(_model, bases))
         said.append(f"The model{' was' if len(bases) == 1 else 's were'} {named}.")
     if about is not None and protocol is not None:
-        one = "stimulus" if about["scored_unit"] == "tr" else about["scored_unit"]
+        one = read_unit(about)
         read = context_words(about, protocol)
         said.append(f"Each {one} was read {read} and represented by {POOLING[protocol.pooling]}.")
+        said += time_sentences(about, protocol)
         if mapped:
             parts = [part for run in runs(opened, protocol) for part in run.parts]
             said += mapping_sentences(rules(parts, protocol), protocol)

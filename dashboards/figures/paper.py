@@ -396,7 +396,19 @@ def _cortex(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: 
     if plan.spec.stamp:
         part.suptitle(plan.spec.stamp, x=0.995, ha="right", fontsize=small(style.font_size),
                       color=ink("stamp", theme), fontweight="bold")  # fmt: skip
+    _below_the_edge(part, every)
     return np.empty((0, 0), object)
+
+
+def _below_the_edge(part, every: list) -> None:
+    """Room for the names of views: the layout takes views of a fixed shape for lower than they are, and names left the paper."""
+    engine, page = part.get_layout_engine(), part.get_figure(root=True)
+    engine.execute(page)
+    for axes in every:
+        axes.apply_aspect()
+    over = max(axes.title.get_window_extent().y1 for axes in every) - part.bbox.y1
+    if over > 0:
+        engine.set(rect=(0, 0, 1, 1 - (over + 1) / page.bbox.height))
 
 
 def _metadata(spec: FigureSpec, format: str, extra: Mapping[str, str]) -> dict:

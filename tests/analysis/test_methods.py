@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.ceiling.kinds import KINDS
 from analysis.paper import code, methods, tables
 from analysis.paper.handover import write_r_files
 from analysis.paper.methods_answers import GEIGER, beside
-from analysis.protocol import preset
+from analysis.protocol import CHOICES, preset
 from data.errors import BrainLensError
 
 
@@ -42,6 +43,58 @@ def test_the_paragraph_says_every_choice(make_score):
         assert fact in said, fact
     assert "torch" not in said
     assert "\n" not in said
+
+
+def test_a_story_says_how_words_became_samples(make_score):
+    score = make_score()
+    story = {"scored_unit": "tr", "context": "run"}
+    about = score.provenance["recording"] | story
+    said = methods.paragraph(
+        replace(
+            score,
+            protocol=preset("story"),
+            provenance=score.provenance | {"recording": about},
+            ceiling=replace(score.ceiling, kind="synchrony", lower_bound=score.ceiling),
+        )
+    )
+    for fact in (
+        "Each word was read after the preceding words of the same run",
+        "A word was represented by",
+        "brought to the samples of the signal by Lanczos interpolation (window 3",
+        "copied at delays of 1, 2, 3 and 4 samples within each run",
+        "cycles longer than 128 s (discrete cosines) were taken out of features and responses; responses were z-scored there.",
+        "a person's motion, it was regressed out",
+        "was estimated by correlating each person's signal with the mean of the others",
+        "With the mean of the others a person's signal correlates at r = .50",
+    ):
+        assert fact in said, fact
+    for word in ("published", "stimulus was represented", "same regression"):
+        assert word not in said
+    other = preset("story").but(
+        hrf="glover",
+        resample="boxcar",
+        highpass=None,
+        trim=(5, 3),
+        nuisance=(),
+        standardize_run=False,
+    )
+    assert " ".join(methods.time_sentences(story, other)) == (
+        "Features of words were brought to the samples of the signal as the sum over words, each weighted by the share of the "
+        "sample that it fills and convolved with the Glover haemodynamic response. In each contiguous stretch of training rows, "
+        "and in each held-out block apart, the mean was taken out of features and responses. The first 5 and the last 3 samples "
+        "of each run were left out."
+    )
+    assert methods.time_sentences({"scored_unit": "sentence"}, other) == []
+    for how in CHOICES["resample"]:
+        for hrf in CHOICES["hrf"]:
+            assert methods.time_sentences(story, other.but(resample=how, hrf=hrf))
+
+
+def test_no_estimated_ceiling_is_called_published(make_score):
+    score = make_score()
+    for kind in (*(one for one in KINDS if one != "none"), "synchrony"):
+        said = methods.paragraph(replace(score, ceiling=replace(score.ceiling, kind=kind)))
+        assert "was estimated by" in said and "published value" not in said, kind
 
 
 def test_a_static_embedding_has_no_last_token(make_score):

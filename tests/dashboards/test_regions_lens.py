@@ -12,6 +12,7 @@ from analysis.answers.answer import Answer
 from dashboards import Regions
 from dashboards.figures.brain import Brain, picture
 from dashboards.figures.export import figure
+from dashboards.figures.paper import boxes
 from dashboards.figures.screen import draw
 from dashboards.lenses.regions import brain_of, by_depth, by_region, example
 from dashboards.state import Selection
@@ -86,6 +87,17 @@ def test_the_brain_leaves_as_pdf_with_real_text_at_174_mm(answer, cortex):
     assert "left lateral" in svg and "mean over 6 people" in svg and "simulated data" in svg
     assert "2 of 2" not in spec.caption and "told places" in spec.caption
     assert "mean over 6 people; grey below 0.10" in svg  # the bar says what the grey is
+
+
+@pytest.mark.parametrize(
+    ("surface", "width", "size"), [("pial", 174, 7), ("inflated", 300, 7), ("pial", 300, 9)]
+)
+def test_names_of_views_stay_on_the_paper(answer, cortex, surface, width, size):
+    texts, page = boxes(
+        brain_of(answer, "told", cortex, surface, 0.0, ""), width_mm=width, font_size=size
+    )
+    tops = {words: box[3] for words, box in texts}
+    assert max(tops.values()) <= page[1] and "right lateral" in tops
 
 
 @pytest.mark.parametrize(("dpi", "least"), [(300, 400), (600, 800)])
