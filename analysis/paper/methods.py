@@ -198,7 +198,7 @@ def time_sentences(about: Mapping, protocol: Protocol) -> list[str]:
     if protocol.hrf == "fir":
         one = "a delay of 1 sample" if protocol.delays == (1,) else ""
         late = one or f"delays of {listed(map(str, protocol.delays))} samples"
-        reply = f" and copied at {late} within each run (finite impulse response)"
+        reply = f", and copied at {late} within each run (finite impulse response)"
     slow = (
         "the mean was"
         if protocol.highpass is None
@@ -229,7 +229,7 @@ _RESAMPLED = {
     "boxcar": "as the sum over words, each weighted by the share of the sample that it fills",
 }
 _RESPONSES = {
-    name: f"convolved with the {said} haemodynamic response"
+    name: f", and convolved with the {said} haemodynamic response"
     for name, said in (("spm", "SPM"), ("glover", "Glover"))
 }
 

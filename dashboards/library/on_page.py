@@ -10,7 +10,7 @@ from data.errors import BrainLensError
 
 __all__ = [
     "BETWEEN", "COLUMNS_OF_TRIALS", "FIRST_LAG", "LAG_STEP",
-    "MISSING_CODES", "MOVED", "PATTERN", "TAKE_IN", "TIER", "in_page_words", "on_page", "worded",
+    "MISSING_CODES", "MOVED", "PATTERN", "ROWS", "TAKE_IN", "TIER", "in_page_words", "on_page", "worded",
 ]  # fmt: skip
 
 COLUMNS_OF_TRIALS = "Columns of the trials"
@@ -20,6 +20,7 @@ TAKE_IN = "Apply the rules"
 BETWEEN = "Seconds between samples (TR)"
 MOVED = "Seconds added to the words"
 TIER = "Tier of the words"
+ROWS = "Rows of plain arrays"
 FIRST_LAG = "First sample (ms after the word)"
 LAG_STEP = "Milliseconds between samples"
 _CONTROLS = {
@@ -64,6 +65,7 @@ _COMMANDS = (
         f"fill in '{FIRST_LAG}' and '{LAG_STEP}'",
     ),
     (re.compile(r"interval=([\d.]+) s, but"), rf"'{BETWEEN}' is \1 s, but"),
+    (re.compile(r"say rows = \"(\w+)\" in story\.toml"), rf"fill in '{ROWS}': \1"),
     (re.compile(r"--targets FILE"), "a table NAME.targets.csv that is dropped with it"),
     (re.compile(r"a table \.targets\.csv"), "a table NAME.targets.csv that is dropped with it"),
     (re.compile(r"--subject left=s1,right=s2, "), ""),  # there is no such field

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import panel_material_ui as pmui
 
-from dashboards.library.on_page import BETWEEN, FIRST_LAG, LAG_STEP, MOVED, TIER
+from dashboards.library.on_page import BETWEEN, FIRST_LAG, LAG_STEP, MOVED, ROWS, TIER
 from dashboards.library.staged import (
     Story,
     checked_epochs,
@@ -65,6 +65,7 @@ class StoryForm(pmui.Column):
         "interval": (BETWEEN, "where no file says it, such as 2.0"),
         "offset": (MOVED, "such as -20 where 20 s of signal were cut off"),
         "tier": (TIER, "of a TextGrid; none: word or words"),
+        "rows": (ROWS, "samples, where they look turned and are not"),
     }
     """What no file may say: what it is called, and an example."""
     seconds: ClassVar = {"interval": (BETWEEN, True), "offset": (MOVED, False)}

@@ -29,6 +29,7 @@ FIELDS = (
     "source",
     "quality",
     "tier",
+    "rows",
 )
 _NUMBERS = ("interval", "offset")
 
@@ -45,7 +46,8 @@ class Plan:
     masks : mapping of person to path
     confounds : mapping of (person, run) to path
     facts : mapping
-        Fields of ``story.toml``: id, kind, unit, interval (seconds a sample), offset (seconds added to the words' times), ...
+        Fields of ``story.toml``: id, kind, unit, interval (seconds a sample), offset (seconds added to the words' times),
+        rows (``samples``: so they are, also where a plain array looks turned), ...
     times : mapping of file name to float
         Seconds from one sample to the next as JSON files beside the signals say.
     notes : tuple of str

@@ -26,6 +26,9 @@ __all__ = ["read_story", "recording_of"]
 
 NAMELESS = (".npy", ".npz", ".h5", ".hf5", ".hdf5")
 """Endings of arrays whose targets have no names: either side may be that of the samples."""
+ROWS = "samples"
+"""What a story may say of the rows of plain arrays: then none is taken for a turned one."""
+
 LONGEST = 100.0
 """Seconds between two samples above which they are milliseconds."""
 
@@ -63,7 +66,9 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     """The recording of a plan."""
     facts = dict(facts)
     offset, tier = float(facts.pop("offset", 0.0)), facts.pop("tier", None)
-    stated = facts.pop("interval", None)
+    stated, rows = facts.pop("interval", None), facts.pop("rows", None)
+    if rows not in (None, ROWS):
+        raise unknown("rows of plain arrays", str(rows), (ROWS,))
     kind = str(facts.pop("kind", "fmri"))
     if kind not in KINDS:
         raise unknown("kind of recording", kind, KINDS)
@@ -78,7 +83,7 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     read = [read_words(plan.words[run], run=run, tier=tier) for run in runs]
     said = dict.fromkeys(note for one in read for note in one.attrs["notes"])
     words = pd.concat([one.assign(run=run) for one, run in zip(read, runs)], ignore_index=True)
-    turned = _upright(plan, blocks, words, interval)
+    turned = _upright(plan, blocks, words, interval, sure=rows is not None)
     words[["onset", "offset"]] += offset
     timed = Presentation(words, interval)
     table = sample_table(timed, counts)
@@ -142,8 +147,13 @@ def _few(count: int, rows: int) -> list[slice]:
     return [slice(at, at + wide) for at in range(0, count, wide)]
 
 
-def _upright(plan: Plan, blocks: Mapping, words: pd.DataFrame, interval: float) -> tuple[str, ...]:
-    """Refuse a plain array that fits the words only when it is turned (targets in rows); notes on those that fit both ways."""
+def _upright(
+    plan: Plan, blocks: Mapping, words: pd.DataFrame, interval: float, *, sure: bool
+) -> tuple[str, ...]:
+    """Refuse a plain array that fits the words only when it is turned (targets in rows); notes on those that fit both ways.
+
+    A nearly square one may also be of a scan that stopped early: that is asked. ``sure``: its rows are said to be samples.
+    """
     notes = {}
     for (person, run), block in blocks.items():
         file = plan.signals[person, run][0]
@@ -154,14 +164,20 @@ def _upright(plan: Plan, blocks: Mapping, words: pd.DataFrame, interval: float) 
         lasts, turned = rows * interval, columns * interval
         nameless = file.suffix.lower() in NAMELESS
         alike = nameless and 0.98 * end <= turned <= 1.2 * end  # nearly square, as a rule
-        if lasts < 0.5 * end <= 0.5 * (turned + interval) or (lasts < 0.9 * end and alike):
+        if not sure and lasts < 0.5 * end <= 0.5 * (turned + interval):
             raise BrainLensError(
                 f"{file.name} looks transposed: {rows} samples x {columns} targets last {lasts:g} s, and the words end "
                 f"at {end:g} s",
-                remedy="Samples go in rows, targets in columns; where they do, correct the interval"
-                + (", or save a table with a name above each target" if nameless else ""),
+                remedy="Samples go in rows, targets in columns; where they do, correct the interval, "
+                f'or say rows = "{ROWS}" in story.toml',
             )
-        if alike and rows > 1:
+        if not sure and lasts < 0.9 * end and alike:
+            raise BrainLensError(
+                f"Does {file.name} lie turned, or did the scan stop early? It is {rows} x {columns}: with samples in rows it "
+                f"lasts {lasts:g} s, turned {turned:g} s, and the words end at {end:g} s",
+                remedy=f'Where it stopped early say rows = "{ROWS}" in story.toml; else save it with samples in rows',
+            )
+        if alike and rows > 1 and not sure:
             notes[file] = (
                 f"{file.name} is {rows} x {columns}: its rows are taken as samples, and turned it would fit the words, which "
                 f"end at {end:g} s, as well; make sure that it is not the other way round"

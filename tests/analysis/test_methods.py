@@ -80,7 +80,7 @@ def test_a_story_says_how_words_became_samples(make_score):
     )
     assert " ".join(methods.time_sentences(story, other)) == (
         "Features of words were brought to the samples of the signal as the sum over words, each weighted by the share of the "
-        "sample that it fills and convolved with the Glover haemodynamic response. In each contiguous stretch of training rows, "
+        "sample that it fills, and convolved with the Glover haemodynamic response. In each contiguous stretch of training rows, "
         "and in each held-out block apart, the mean was taken out of features and responses. The first 5 and the last 3 samples "
         "of each run were left out."
     )

@@ -71,6 +71,10 @@ def test_every_next_step_of_a_file_can_be_done_on_the_page():
          "of each column ('Pattern of the responses' = 'sub-{subject}_*', a table NAME.targets.csv that is dropped with it)"),
         ("items: --column item=list+item.", "items: item = list+item under 'Columns of the trials'."),
         ("two dashes -- and a-b stay, as does --other", "two dashes -- and a-b stay, as does --other"),
+        (
+            'Where it stopped early say rows = "samples" in story.toml; else save it with samples in rows',
+            "Where it stopped early fill in 'Rows of plain arrays': samples; else save it with samples in rows",
+        ),
     ],
 )  # fmt: skip
 def test_options_become_controls(text, told):

@@ -95,12 +95,21 @@ def test_an_array_that_lies_turned_is_refused_and_notes_reach_the_recording(tmp_
         BrainLensError, match=r"s.npy looks transposed: 4 samples x 30 targets last 2 s"
     ):
         read_story(tmp_path)
-    for shape, said in (((19, 24), "19 samples x 24 targets last 9.5 s"), ((24, 25), "")):
+    for shape, early in (((19, 24), True), ((24, 25), False)):
         array = np.random.default_rng(1).standard_normal(shape)
         np.save(tmp_path / "s.npy", array)  # nearly square: the words end at 12 s
-        if said:
-            with pytest.raises(BrainLensError, match=f"looks transposed: {said}"):
+        if early:
+            with pytest.raises(BrainLensError, match="did the scan stop early") as told:
                 read_story(tmp_path)
+            assert "19 x 24" in str(told.value)
+            assert 'say rows = "samples" in story.toml' in told.value.remedy
+            toml = (tmp_path / "story.toml").read_text()
+            (tmp_path / "story.toml").write_text('rows = "samples"\n' + toml)
+            assert read_story(tmp_path).responses.shape == shape
+            (tmp_path / "story.toml").write_text('rows = "targets"\n' + toml)
+            with pytest.raises(BrainLensError, match="rows of plain arrays 'targets'"):
+                read_story(tmp_path)
+            (tmp_path / "story.toml").write_text(toml)
             names = ",".join(f"v{i}" for i in range(shape[1]))  # a name above each target
             np.savetxt(tmp_path / "s.csv", array, delimiter=",", header=names, comments="")
             toml = (tmp_path / "story.toml").read_text()
