@@ -29,6 +29,7 @@ from data.errors import BrainLensError, unknown
 from data.files import Damaged, atomic, guarded, unguarded
 from data.home import personal
 from data.own.hdf5 import harmless
+from data.parquet import named
 
 __all__ = [
     "COLUMNS",
@@ -416,7 +417,7 @@ def _read(path: Path, name: str) -> pd.DataFrame:
             words = {column: str for column in _WORDS}
             return unguarded(pd.read_csv(path, dtype=words, keep_default_na=True))
         if kind == ".parquet":
-            return pd.read_parquet(path)
+            return named(name, pd.read_parquet(path))
         harmless(path)
         with path.open("rb") as stream:
             data = xr.load_dataset(stream, engine="h5netcdf")

@@ -20,6 +20,7 @@ from data.own.foreign import advice
 from data.own.limits import MOST_BYTES, MOST_RATIO, MOST_UNPACKED, within
 from data.own.numerals import parse
 from data.own.spreadsheets import read_sheet
+from data.parquet import named
 
 __all__ = [
     "SPREADSHEETS",
@@ -301,12 +302,7 @@ def _parquet(path: Path) -> pd.DataFrame:
             ]
             most = max(sizes, default=0)
             within(path, max(sum(sizes), about.num_rows * about.num_columns))
-            names = file.schema_arrow.names
-            if twice := sorted({name for name in names if names.count(name) > 1}):
-                raise BrainLensError(
-                    f"{path.name}: columns of the same name: {twice}",
-                    remedy="Give each column a name of its own",
-                )
+            named(path.name, pd.DataFrame(columns=file.schema_arrow.names))
             batches, held = [], 0
             # a text that repeats is stored once: what a batch may come to is bounded by its number of rows
             for batch in file.iter_batches(
@@ -325,7 +321,8 @@ def _parquet(path: Path) -> pd.DataFrame:
         ) from None
     if frame.empty:
         raise BrainLensError(f"{path.name} holds no rows", remedy="Export it again")
-    return frame.reset_index(drop=isinstance(frame.index, pd.RangeIndex))
+    frame = frame.reset_index(drop=isinstance(frame.index, pd.RangeIndex))
+    return named(path.name, frame)
 
 
 _ZIP_FAULTS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error)

@@ -12,6 +12,7 @@ import pandas as pd
 from data.errors import BrainLensError, unknown
 from data.gate import may_be_named
 from data.home import home, mirror
+from data.parquet import read_parquet
 
 __all__ = [
     "GLUE",
@@ -156,12 +157,7 @@ def _glue_part(folder: Path, name: str, part: str, how: GlueSet) -> pd.DataFrame
     files = sorted(hub.glob(f"{part}-*-of-*.parquet")) or sorted(hub.glob(f"{part}.parquet"))
     if files:
         _whole(files, part)
-        try:
-            table = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
-        except (OSError, ValueError) as error:
-            raise BrainLensError(
-                f"{files[0]} cannot be read as Parquet: {error}", remedy="Fetch it again"
-            ) from None
+        table = pd.concat([read_parquet(file) for file in files], ignore_index=True)
         file, columns, label = files[0], how.columns, "label"
     else:
         inside = part.replace("validation", "dev") + ".tsv"
@@ -416,7 +412,7 @@ def _json_lines(path: Path) -> pd.DataFrame:
 _READERS = {
     ".csv": lambda path: pd.read_csv(path, keep_default_na=False, na_values=[""]),
     ".tsv": lambda path: pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""]),
-    ".parquet": pd.read_parquet,
+    ".parquet": read_parquet,
     ".jsonl": _json_lines,
 }
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from data.catalog.catalog import paths
 from data.errors import BrainLensError, unknown
+from data.parquet import read_parquet
 
 __all__ = ["Suite", "files_of", "langloc", "read_text", "syntaxgym", "wikitext2"]
 
@@ -31,15 +32,7 @@ def read_text(path: str | Path) -> str:
     if not path.is_file():
         raise BrainLensError(f"There is no file {path}", remedy="Check the path")
     if path.suffix.lower() == ".parquet":
-        try:
-            table = pd.read_parquet(path)
-        except MemoryError:
-            raise
-        except Exception as error:  # pyarrow raises many kinds
-            raise BrainLensError(
-                f"{path.name} is not a Parquet file that can be read: {str(error).splitlines()[0]}",
-                remedy="Fetch it again",
-            ) from None
+        table = read_parquet(path)
         if "text" not in table.columns:
             raise BrainLensError(
                 f"{path.name} has no column 'text'",

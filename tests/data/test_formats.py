@@ -381,6 +381,44 @@ def test_parquet_keeps_its_index_and_names_columns_once(tmp_path):
         own.read(tmp_path / "y.parquet")
 
 
+@pytest.fixture
+def renamed(tmp_path) -> Path:
+    """Two columns of the schema that have one name by what pandas wrote beside them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    frame = pd.DataFrame({"text": list(SIX), "label": NUMBERS[:, 0], "other": NUMBERS[:, 1]})
+    table = pa.Table.from_pandas(frame)
+    for name in ("label", "text"):
+        told = table.schema.metadata[b"pandas"]
+        beside = told.replace(b'"name": "other"', f'"name": "{name}"'.encode())
+        path = tmp_path / f"{name}.parquet"
+        pq.write_table(table.replace_schema_metadata({b"pandas": beside}), path)
+    return tmp_path
+
+
+def test_names_that_pandas_wrote_beside_a_parquet_file_are_told_apart_too(renamed):
+    from analysis.scoring.results import bring
+    from data.readers.tasks import labelled_table
+    from data.readers.texts import read_text
+
+    for name, ask in (
+        ("label", lambda path: own.read(path, text="text")),
+        ("label", bring),
+        ("label", labelled_table),
+        ("text", read_text),
+    ):
+        with pytest.raises(BrainLensError, match=rf"columns of the same name: \['{name}'\]"):
+            ask(renamed / f"{name}.parquet")
+
+
+def test_several_rows_of_names_in_a_parquet_file_are_one(tmp_path):
+    frame = pd.DataFrame({("text", ""): list(SIX), ("bold", "left"): NUMBERS[:, 0]})
+    frame.to_parquet(tmp_path / "x.parquet")
+    recording = own.read(tmp_path / "x.parquet", text="text", responses=["bold left"])
+    assert recording.texts == list(SIX)
+
+
 def test_what_a_file_says_of_itself_is_of_the_right_type(tmp_path):
     array = xr.DataArray(
         NUMBERS, dims=("stimulus", "target"), coords={"text": ("stimulus", SIX)}, name="responses"
