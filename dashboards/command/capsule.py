@@ -18,7 +18,7 @@ from analysis.scoring.results import results
 from analysis.scoring.verb import score
 from dashboards.command.columns import column_options, filter_option, open_said, said_of
 from dashboards.command.console import progress, show_frame
-from dashboards.command.options import device_option, fields
+from dashboards.command.options import device_option, fields, set_option
 from data.catalog.catalog import recording as open_recording
 from data.errors import BrainLensError
 from data.files import atomic
@@ -30,8 +30,7 @@ _WHICH = (
     click.option("--on", "recording", default="", metavar="RECORDING",
                  help="A catalogue id or a file of your own."),
     click.option("--protocol", default="defended", show_default=True, help="A preset."),
-    click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
-                 help="Change one choice of the preset; may be repeated."),
+    set_option,
 )  # fmt: skip
 
 

@@ -34,7 +34,16 @@ from dashboards.command.console import (
     show_versions,
 )
 from dashboards.command.likeness import COMMANDS as LIKENESS
-from dashboards.command.options import accept, check_out, device_option, fields, write_frame
+from dashboards.command.options import (
+    accept,
+    check_out,
+    device_option,
+    fields,
+    file_option,
+    on_option,
+    set_option,
+    write_frame,
+)
 from dashboards.command.people import COMMANDS
 from dashboards.command.questions import people
 from dashboards.command.submissions import COMMANDS as SUBMISSIONS
@@ -192,21 +201,9 @@ def users_list():
 # ---- scoring --------------------------------------------------------------------------------------------------------
 @main.command()
 @click.argument("models", nargs=-1, required=True)
-@click.option(
-    "--on",
-    "recording",
-    required=True,
-    metavar="RECORDING",
-    help="A catalogue id or a file of your own.",
-)
+@on_option("A catalogue id or a file of your own.")
 @click.option("--protocol", default="defended", show_default=True, help="A preset.")
-@click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    metavar="FIELD=VALUE",
-    help="Change one choice of the preset; may be repeated.",
-)
+@set_option
 @click.option(
     "--layers",
     default="",
@@ -215,12 +212,7 @@ def users_list():
 @device_option
 @column_options
 @filter_option
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="Write the table: .csv or .parquet.",
-)
+@file_option("--out", help="Write the table: .csv or .parquet.")
 @click.option(
     "--metric",
     "metrics",
@@ -420,12 +412,7 @@ data.add_command(data_trials)
     help="gpt3 (released with Natural Stories), a model's id, or a table with columns stimulus and surprisal (bits).",
 )
 @click.option("--measure", default=None, help="Which response; the first by default.")
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="Write the table: .csv or .parquet.",
-)
+@file_option("--out", help="Write the table: .csv or .parquet.")
 def data_diff(first: str, second: str, surprisal: str, measure: str | None, out: Path | None):
     """The same analysis on two versions of a recording of words, the older one FIRST.
 

@@ -12,7 +12,17 @@ from data.catalog import licences
 from data.errors import BrainLensError
 from data.files import atomic, guarded
 
-__all__ = ["accept", "check_out", "device_option", "fields", "pairs", "write_frame"]
+__all__ = [
+    "accept",
+    "check_out",
+    "device_option",
+    "fields",
+    "file_option",
+    "on_option",
+    "pairs",
+    "set_option",
+    "write_frame",
+]
 
 
 def _chosen(context: click.Context, option: click.Parameter, name: str | None) -> None:
@@ -32,6 +42,26 @@ device_option = click.option(
     help="Where models run: auto, cpu, cuda, cuda:1, mps, or offload (cards, memory and disk together).",
 )
 """``--device`` of every command that lets a model read."""
+
+set_option = click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Change one choice of the preset; may be repeated.",
+)
+"""``--set`` of every command with a protocol; :func:`fields` reads it."""
+
+
+def on_option(help: str):
+    """``--on RECORDING``, which must be given."""
+    return click.option("--on", "recording", required=True, metavar="RECORDING", help=help)
+
+
+def file_option(*names: str, help: str):
+    """An option that names a file to be written."""
+    kind = click.Path(dir_okay=False, path_type=Path)
+    return click.option(*names, type=kind, default=None, help=help)
 
 
 def fields(changes: tuple[str, ...]) -> dict[str, str]:

@@ -17,7 +17,14 @@ from analysis.reading.source import corpus, surprisal_of
 from analysis.scoring.significance import targets_test
 from analysis.statistics.multiple import fdr
 from dashboards.command.console import progress, show_frame
-from dashboards.command.options import check_out, device_option, fields, write_frame
+from dashboards.command.options import (
+    check_out,
+    device_option,
+    fields,
+    file_option,
+    set_option,
+    write_frame,
+)
 from data.catalog.catalog import entries
 from data.catalog.catalog import recording as loaded
 from data.errors import BrainLensError
@@ -25,17 +32,10 @@ from data.files import guarded
 
 __all__ = ["COMMANDS"]
 
-_OUT = click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=None,
-                    help="Write the table: .csv or .parquet.")  # fmt: skip
+_OUT = file_option("--out", help="Write the table: .csv or .parquet.")
 _PROTOCOL = (
     click.option("--protocol", default="defended", show_default=True, help="A preset."),
-    click.option(
-        "--set",
-        "changes",
-        multiple=True,
-        metavar="FIELD=VALUE",
-        help="Change one choice of the preset; may be repeated.",
-    ),
+    set_option,
 )
 
 

@@ -10,7 +10,7 @@ from analysis.scoring.lock import reveal as open_
 from analysis.store.promises import promises
 from analysis.store.store import Store
 from dashboards.command.columns import column_options, filter_option, open_said
-from dashboards.command.options import fields
+from dashboards.command.options import fields, set_option
 
 __all__ = ["COMMANDS"]
 
@@ -21,8 +21,7 @@ __all__ = ["COMMANDS"]
 @click.option("--on", "recordings", multiple=True, metavar="RECORDING",
               help="A catalogue id or a file of your own; may be repeated.")  # fmt: skip
 @click.option("--protocol", default="defended", show_default=True, help="A preset.")
-@click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
-              help="Change one choice of the preset; may be repeated.")  # fmt: skip
+@set_option
 @click.option("--list", "listed", is_flag=True, help="List what is locked and what was revealed.")
 @filter_option
 @column_options

@@ -9,7 +9,7 @@ import click
 from analysis.answers.choices import forced_choices, preferences
 from analysis.answers.reverse import reverse
 from dashboards.command.console import progress, show_frame
-from dashboards.command.options import check_out, pairs, write_frame
+from dashboards.command.options import check_out, file_option, pairs, write_frame
 from dashboards.figures import people as figures
 from data.errors import BrainLensError, unknown
 
@@ -70,18 +70,8 @@ _FIGURES = (".pdf", ".svg", ".png")
     show_default=True,
     help="For curves: N400 or first-pass time.",
 )
-@click.option(
-    "--figure",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="Write the figure: .pdf, .svg, .png.",
-)
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="Write the table: .csv or .parquet.",
-)
+@file_option("--figure", help="Write the figure: .pdf, .svg, .png.")
+@file_option("--out", help="Write the table: .csv or .parquet.")
 def people(question, models, recording, tables, cloze, smoothing, over, measure, figure, out):
     """Answer QUESTION about people and items for MODELS, in a sentence with its table and figure.
 

@@ -13,6 +13,7 @@ from analysis.scoring.submission import OUTCOMES, read_submission
 from analysis.scoring.submission import submit as written
 from analysis.scoring.submission import verify as verified
 from dashboards.command.console import progress, show_frame
+from dashboards.command.options import file_option
 
 __all__ = ["COMMANDS"]
 
@@ -30,12 +31,7 @@ def submit(path: Path, models, recordings, lab: str):
 
 @click.command("verify")
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--receipt",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="Also write the outcome (.json), for whoever submitted.",
-)
+@file_option("--receipt", help="Also write the outcome (.json), for whoever submitted.")
 def verify(path: Path, receipt: Path | None):
     """Run every result of a submission again, with the models and recordings of this machine, and compare."""
     with progress(path.name) as report:

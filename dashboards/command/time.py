@@ -14,7 +14,15 @@ from analysis.protocol import Protocol, preset
 from analysis.scoring.lags import lag_course
 from analysis.scoring.layer_map import LayerMap, commit, layer_map, map_of
 from dashboards.command.console import progress, show_frame
-from dashboards.command.options import check_out, device_option, fields, write_frame
+from dashboards.command.options import (
+    check_out,
+    device_option,
+    fields,
+    file_option,
+    on_option,
+    set_option,
+    write_frame,
+)
 from data.catalog.catalog import recording as loaded
 from data.errors import BrainLensError
 
@@ -23,25 +31,13 @@ __all__ = ["COMMANDS"]
 
 @click.command("time")
 @click.argument("models", nargs=-1, required=True)
-@click.option(
-    "--on",
-    "recording",
-    required=True,
-    metavar="RECORDING",
-    help="A story, or epochs around each word.",
-)
+@on_option("A story, or epochs around each word.")
 @click.option(
     "--protocol",
     default=None,
     help="A preset; by default story for samples, epochs for lags, defended for sentences.",
 )
-@click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    metavar="FIELD=VALUE",
-    help="Change one choice of the preset; may be repeated.",
-)
+@set_option
 @click.option(
     "--by",
     type=click.Choice(["all", "region"]),
@@ -49,30 +45,12 @@ __all__ = ["COMMANDS"]
     show_default=True,
     help="One curve for everything, or one for each region or electrode.",
 )
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="Write the curves: .csv or .parquet.",
+@file_option("--out", help="Write the curves: .csv or .parquet.")
+@file_option("--people", help="Write each person's curve: .csv or .parquet.")
+@file_option(
+    "--rows", help="Write every person in every region at every lag, a row each: .csv or .parquet."
 )
-@click.option(
-    "--people",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="Write each person's curve: .csv or .parquet.",
-)
-@click.option(
-    "--rows",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="Write every person in every region at every lag, a row each: .csv or .parquet.",
-)
-@click.option(
-    "--figure",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="Write the figure: .pdf, .svg or .png, 174 mm wide.",
-)
+@file_option("--figure", help="Write the figure: .pdf, .svg or .png, 174 mm wide.")
 @device_option
 def over_time(models, recording, protocol, changes, by, out, people, rows, figure):
     """When is the brain predicted? r at every lag after (and before) the words, beside word rate and the power of the sound."""
@@ -147,25 +125,13 @@ def write_figure(spec, path: Path) -> None:
 
 @click.command("regions")
 @click.argument("models", nargs=-1, required=True)
-@click.option(
-    "--on",
-    "recording",
-    required=True,
-    metavar="RECORDING",
-    help="A recording whose targets have a region.",
-)
+@on_option("A recording whose targets have a region.")
 @click.option(
     "--protocol",
     default=None,
     help="A preset; by default story for samples, epochs for lags, defended for sentences.",
 )
-@click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    metavar="FIELD=VALUE",
-    help="Change one choice of the preset; may be repeated.",
-)
+@set_option
 @click.option(
     "--commit",
     "name",
@@ -194,23 +160,10 @@ def write_figure(spec, path: Path) -> None:
     show_default=True,
     help="r below which the cortex stays grey.",
 )
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="Write the table: .csv or .parquet.",
-)
-@click.option(
-    "--people",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="Write each person's score in each region: .csv or .parquet.",
-)
-@click.option(
-    "--figure",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="Write the first model's brain figure: .pdf, .svg or .png, 174 mm wide.",
+@file_option("--out", help="Write the table: .csv or .parquet.")
+@file_option("--people", help="Write each person's score in each region: .csv or .parquet.")
+@file_option(
+    "--figure", help="Write the first model's brain figure: .pdf, .svg or .png, 174 mm wide."
 )
 @device_option
 def by_region(

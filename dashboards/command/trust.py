@@ -27,7 +27,7 @@ from analysis.sweep.panels import plans, run_plans
 from dashboards.command.capsule import COMMANDS as OF_RESULTS
 from dashboards.command.columns import column_options, filter_option, open_said, said_of
 from dashboards.command.console import _print, _table, progress, show_frame
-from dashboards.command.options import device_option, fields, write_frame
+from dashboards.command.options import device_option, fields, file_option, write_frame
 from dashboards.command.promise import COMMANDS as PROMISE
 from dashboards.command.selftest import COMMANDS as SELFTEST
 from dashboards.figures.paper import FORMATS
@@ -76,12 +76,7 @@ __all__ = ["COMMANDS", "OF_RESULTS"]
     is_flag=True,
     help="The story that the released tables tell, nothing is computed.",
 )
-@click.option(
-    "--pdf",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=None,
-    help="Write one A4 page: .pdf, .svg or .png.",
-)
+@file_option("--pdf", help="Write one A4 page: .pdf, .svg or .png.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=None,
               help="Write the table of every panel into this folder.")  # fmt: skip
 @click.option("--r-folder", type=click.Path(file_okay=False, path_type=Path), default=None,
