@@ -143,6 +143,7 @@ FAMILIES = {
         "zoo-causal-700k",
         "zoo-causal-1m",
         "zoo-causal-3m",
+        "zoo-recurrent-700k",
     ),
     "zoo-masked": ("zoo-masked-1m",),
     "zoo-lstm": ("zoo-lstm-1m",),

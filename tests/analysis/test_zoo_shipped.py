@@ -18,7 +18,7 @@ from analysis.protocol import preset
 from data import embedded
 from data.readers.simulated import default
 from tools.zoo.__main__ import ZOO, main
-from tools.zoo.cards import bits_per_byte, table
+from tools.zoo.cards import _parameters, bits_per_byte, table
 
 CAUSAL = ("zoo-causal-200k", "zoo-causal-400k", "zoo-causal-700k", "zoo-causal-1m", "zoo-causal-3m")
 STEPS = tuple(f"zoo-causal-400k-step{step}" for step in CHECKPOINTS)
@@ -89,7 +89,21 @@ def test_cards_say_what_a_reader_needs(told):
         assert state(name) == "ready"
 
 
-@pytest.mark.parametrize("name", ["zoo-causal-200k", "zoo-lstm-1m"])
+def test_cards_count_the_weights_that_are_stored(told):
+    assert {name: card["parameters"] for name, card in told.items()} == {
+        name: _parameters(ZOO / name) for name in told
+    }
+
+
+def test_the_recurrent_block_has_the_compute_of_one_model_and_the_weights_of_another(told):
+    recurrent, same = RECIPES["zoo-recurrent-700k"], RECIPES["zoo-causal-1m"]
+    shape = ("width", "layers", "heads", "inner", "rate", "steps", "batch", "length", "seed")
+    assert [getattr(recurrent, one) for one in shape] == [getattr(same, one) for one in shape]
+    weights = told["zoo-recurrent-700k"]["parameters"]
+    assert abs(weights / told["zoo-causal-700k"]["parameters"] - 1) < 0.01
+
+
+@pytest.mark.parametrize("name", ["zoo-causal-200k", "zoo-lstm-1m", "zoo-recurrent-700k"])
 def test_the_card_s_bits_per_byte_come_out_again(told, name):
     found = bits_per_byte(load(name), embedded.prose())
     assert found == pytest.approx(told[name]["bits_per_byte"]["trained"]["prose"], abs=2e-3)

@@ -32,6 +32,7 @@ TINY = {
     "causal": Recipe(
         "tiny-causal", "causal", 16, 2, heads=2, inner=32, checkpoints=(0, 4), **COMMON
     ),
+    "shared": Recipe("tiny-shared", "shared", 16, 3, heads=2, inner=32, **COMMON),
     "masked": Recipe(
         "tiny-masked", "masked", 16, 1, heads=2, inner=32, spread=0.08, dtype="bfloat16", **COMMON
     ),

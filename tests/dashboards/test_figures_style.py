@@ -94,13 +94,19 @@ _TOGETHER = {
         "trigram-en-us",
         "gpt2",
     ),
-    "zoo": ("zoo-causal-3m", "zoo-masked-1m", "zoo-lstm-1m", "zoo-glove-64d"),
+    "zoo": (
+        "zoo-causal-3m",
+        "zoo-masked-1m",
+        "zoo-lstm-1m",
+        "zoo-glove-64d",
+    ),
     "sizes": (
         "zoo-causal-200k",
         "zoo-causal-400k",
         "zoo-causal-700k",
         "zoo-causal-1m",
         "zoo-causal-3m",
+        "zoo-recurrent-700k",
     ),
 }
 

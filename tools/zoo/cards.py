@@ -13,7 +13,6 @@ import numpy as np
 from analysis.features.perplexity import evaluate
 from analysis.models import load
 from analysis.models.base import Model
-from analysis.models.files.folders import named_class
 from analysis.models.files.json_files import read_json
 from analysis.models.zoo.corpus import END, Corpus
 from analysis.models.zoo.recipes import RECIPES, VOCABULARY, Recipe
@@ -29,6 +28,7 @@ MARKS = "<!-- zoo table -->", "<!-- end of zoo table -->"
 _STEP = re.compile(r"(.+)-step(\d+)")
 CLASSES = {
     "causal": "causal",
+    "shared": "causal",
     "masked": "bidirectional",
     "recurrent": "recurrent",
     "embedding": "embedding",
@@ -110,6 +110,8 @@ def _facts(folder: Path, recipe: Recipe, step: int) -> dict:
         if tokens
         else "tiny, trained on 4 million words"
     )
+    if recipe.kind == "shared":
+        note = f"one block applied {recipe.layers} times, {note}"
     if step < recipe.steps:
         note = f"tiny, after step {step} of {recipe.steps}"
     facts = {
@@ -145,7 +147,7 @@ def _facts(folder: Path, recipe: Recipe, step: int) -> dict:
 
 
 def _parameters(folder: Path) -> int:
-    if named_class(folder) == "static":
+    if (folder / "vectors.npy").is_file():
         return int(np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False).size)
     from safetensors import safe_open
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from analysis.models.building import building, in_turn
 from analysis.models.files import checks, hub
 from analysis.models.files.json_files import read_json
+from analysis.models.shared import tie_blocks, told_by_the_first
 from analysis.models.variants.apply import apply
 from analysis.models.variants.spec import Variant
 from data.errors import BrainLensError
@@ -211,7 +212,7 @@ def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callab
 
     def fresh():
         with quiet():
-            return auto.from_config(config, dtype=torch.float32)
+            return tie_blocks(auto.from_config(config, dtype=torch.float32))
 
     if not variant:
         return _trained(auto, folder)
@@ -279,15 +280,18 @@ def _trained(auto, folder: Path, **placed):
     _check_shapes(folder, told["mismatched_keys"])
     _check_finite(folder, network)
     _check_beyond(folder, network, told["unexpected_keys"])
+    once = told_by_the_first(network)
     missing = sorted(
-        name for name in told["missing_keys"] if not any(part in name for part in _UNSAVED)
+        name
+        for name in told["missing_keys"]
+        if not any(part in name for part in _UNSAVED) and not name.startswith(once)
     )
     if missing:
         raise IncompleteWeights(
             f"The weights in {folder} lack {len(missing)} tensors of {type(network).__name__}, first {missing[0]}",
             remedy="Save the model with save_pretrained, with the head where surprisal is wanted",
         )
-    return network
+    return tie_blocks(network)
 
 
 def _check_shapes(folder: Path, mismatched) -> None:

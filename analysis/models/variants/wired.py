@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import contextmanager
 
+from analysis.models.shared import shared
 from analysis.models.variants.spec import PARTS, Variant
 from analysis.models.variants.untrained import layer_of
 from analysis.models.zoo.wire import recipe_of, tokens_for, train_part
@@ -163,6 +164,11 @@ def _low_rank(module, rank: int) -> dict:
         def forward(self, weight):
             return weight + self.left @ self.right
 
+    if shared(getattr(module, "config", None)):
+        raise BrainLensError(
+            f"rank-{rank} would give each depth an update of its own, and this model applies one block again and again",
+            remedy="Choose another part: all, embeddings, norms, attention",
+        )
     generator = torch.Generator().manual_seed(rank)
     holders = [
         holder

@@ -22,7 +22,7 @@ class Recipe:
     id : str
         Folder under ``data/zoo`` and catalogue id.
     kind : str
-        ``"causal"``, ``"masked"``, ``"recurrent"`` or ``"embedding"``.
+        ``"causal"``, ``"shared"`` (causal, one block applied again and again), ``"masked"``, ``"recurrent"`` or ``"embedding"``.
     width, layers, heads, inner : int
         Units per layer, blocks, attention heads, units inside the feed-forward part.
     rate : float
@@ -79,6 +79,7 @@ RECIPES = {
         Recipe(
             "zoo-causal-700k", "causal", 96, 3, heads=3, inner=256, rate=3.5e-3, dtype="bfloat16"
         ),
+        Recipe("zoo-recurrent-700k", "shared", 128, 4, heads=4, inner=352, rate=3e-3),
         Recipe("zoo-causal-1m", "causal", 128, 4, heads=4, inner=352, rate=3e-3, dtype="bfloat16"),
         Recipe(
             "zoo-causal-3m",

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from analysis.models.lstm import LSTMModule
 from analysis.models.lstm_config import LSTMConfig
 from analysis.models.seeds import seeded
+from analysis.models.shared import MARK, tie_blocks
 from analysis.models.zoo.corpus import END, MASK, Corpus
 from analysis.models.zoo.recipes import VOCABULARY, Recipe
 from analysis.progress import SILENT, Report
@@ -47,13 +48,14 @@ _EVERYWHERE: dict[str, Any] = {"global_attn_every_n_layers": 1}
 def build(recipe: Recipe) -> nn.Module:
     """The untrained model of a recipe, initialised from its seed (attention written out: on a processor that is the fastest)."""
     with seeded(recipe.seed):
-        return _fresh(recipe)
+        return tie_blocks(_fresh(recipe))
 
 
 def _fresh(recipe: Recipe) -> nn.Module:
     import transformers
 
-    if recipe.kind == "causal":
+    if recipe.kind in ("causal", "shared"):
+        once = {MARK: True} if recipe.kind == "shared" else {}
         return transformers.LlamaForCausalLM(
             transformers.LlamaConfig(
                 vocab_size=VOCABULARY,
@@ -68,6 +70,7 @@ def _fresh(recipe: Recipe) -> nn.Module:
                 bos_token_id=0,
                 eos_token_id=0,
                 pad_token_id=0,
+                **once,
                 **_EAGER,
             )
         )
@@ -110,7 +113,7 @@ def batch_of(tokens: np.ndarray, recipe: Recipe, step: int) -> torch.Tensor:
 
 def loss_of(module: Any, recipe: Recipe, batch: torch.Tensor, step: int) -> torch.Tensor:
     """Mean nats per piece: the next one, or the masked ones."""
-    if recipe.kind == "causal":
+    if recipe.kind in ("causal", "shared"):
         hidden = module.model(batch, use_cache=False).last_hidden_state[:, :-1]
         logits = hidden @ module.lm_head.weight.T
         return F.cross_entropy(logits.reshape(-1, VOCABULARY), batch[:, 1:].reshape(-1))
