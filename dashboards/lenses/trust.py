@@ -489,7 +489,8 @@ def verdicts(found: Found, models: Sequence[str], *, running: bool = False) -> l
         for one in models
     ]
     others = [one.facts["of_model"] for one in said[1:]] if found.answers else []
-    return [said[0].sentence, *others, *why_empty(found).values(), said[0].caption]
+    words = [said[0].sentence, *others, *why_empty(found).values(), said[0].caption]
+    return [one for one in words if one]
 
 
 def verdict_name(model: str) -> str:

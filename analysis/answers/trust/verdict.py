@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.answers.answer import Answer, decimal, interval, listed, percent
 from analysis.answers.trust.panels import PANELS
 
-__all__ = ["verdict"]
+__all__ = ["RULES", "verdict"]
 
 MUCH = 80.0
 """Omega in percent from which on plain controls are said to explain most of a model's predictivity."""
@@ -20,6 +20,17 @@ FEWEST = 19
 """Exchanges below which no p can be .05."""
 KEPT = 0.5
 """Share of r that must be left on other people, topics or experiments."""
+RULES = {
+    "leaks": "shuffled folds that leak while nothing is left held out, or a leak meter that cannot tell; a held-out interval "
+    "that includes 0, or does not lie above position and length, the random embedding and the highest untrained copy",
+    "omega": f"an Omega of {MUCH:.0f} % or more, or not defined",
+    "court": "no ceiling that may be divided by",
+    "optimism": f"a layer choice on the same data that adds more than {decimal(ADDS)}",
+    "curve": "a defensible specification at or below 0; p of their median above .05, or fewer exchanges than "
+    f"{FEWEST} to tell it from",
+    "matrix": f"less than {percent(KEPT)} left on others, or too little on the diagonal to compare",
+}
+"""Panel -> what it counts as a doubt, as printed under the verdict; the waterfall raises none."""
 
 
 def verdict(
@@ -48,8 +59,9 @@ def verdict(
     Returns
     -------
     Answer
-        ``frame``: panel, finding, doubt (empty where there is none). ``facts["doubts"]``: their number; ``facts["of_model"]``:
-        the sentence without what is not answered, which is the same for every model.
+        ``frame``: panel, finding, doubt (empty where there is none). ``caption``: the rules of the panels that were asked.
+        ``facts["doubts"]``: their number; ``facts["of_model"]``: the sentence without what is not answered, which is the same for
+        every model.
     """
     rows = [
         {"panel": name, "finding": finding, "doubt": doubt}
@@ -81,11 +93,9 @@ def verdict(
             for name in quiet
         ]
         sentence += f" Not answered: {listed(why)}."
-    caption = (
-        f"A doubt is: a leak; an Omega of {MUCH:.0f} % or more, or not defined; a layer choice that adds more than {ADDS:g}; a "
-        f"defensible specification at or below 0, or p of their median above .05; less than {percent(KEPT)} left on others; no "
-        "ceiling that may be divided by. It is a reading aid, no test."
-    )
+    asked = [name for name in _READ if name in found or name in waiting]
+    rules = "; ".join(RULES[name] for name in asked if name in RULES)
+    caption = f"A doubt is: {rules}. It is a reading aid, no test." if rules else ""
     return Answer(frame, sentence, caption, facts={"doubts": len(doubts), "of_model": call})
 
 
