@@ -102,7 +102,7 @@ class Job:
                 counts = f"{rest}: {size_text(self.done)} of {size_text(self.total)}"
             else:
                 counts = (
-                    f"{self.what} {self.done} of {self.total}"
+                    f"{self.what} {int(self.done)} of {self.total}"  # a part of the next counts in the bar only
                     if self.total
                     else self.what or "starting"
                 )

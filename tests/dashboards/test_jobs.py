@@ -250,6 +250,13 @@ def test_bytes_are_told_as_sizes():
     assert job.words() == "the starter pack: 3.5 MB of 112 MB"
 
 
+@pytest.mark.parametrize(("done", "told"), [(0.0, "0"), (2.4375, "2"), (3, "3")])
+def test_pieces_are_told_whole_where_a_part_of_one_is_done(done, told):
+    """The bar has the part; "runs 2.4375 of 59" told nobody more."""
+    job = Job("key", "title", 1, state="running", done=done, total=59, what="runs")
+    assert job.words() == f"runs {told} of 59"
+
+
 def test_progress_is_thinned_out(runner):
     def work(report):
         for step in range(20000):
