@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["Answer", "decimal", "interval", "listed", "percent", "plural"]
+__all__ = ["Answer", "decimal", "interval", "listed", "percent", "plural", "signed"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,12 @@ def decimal(value: float | None, digits: int = 2) -> str:
     if float(text) == 0:
         text = text.lstrip("-")
     return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """What is added or lost: ``+.086``, ``-.004``; ``.000`` without a sign where it rounds to nothing."""
+    text = decimal(value, digits)
+    return f"+{text}" if value > 0 and float(text) else text
 
 
 def interval(low: float, high: float, digits: int = 2) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, listed
+from analysis.answers.answer import Answer, decimal, listed, signed
 from analysis.models.variants.spec import GRAMMAR
 from analysis.scoring.capsules import Capsule, read_capsule
 from analysis.scoring.lock import refuse_told
@@ -402,9 +402,8 @@ def _short(value, other) -> str:
     """A value; of long lists and records what the other side does not have."""
     if isinstance(value, list) and isinstance(other, list) and len(value) > 6:
         rest = [one for one in value if one not in other]
-        return f"{len(value)} values" + (
-            f", among them {listed(map(str, rest[:5]))}" if rest else ""
-        )
+        rest = [f"{one:.4g}" if isinstance(one, float) else str(one) for one in rest]
+        return f"{len(value)} values" + (f", among them {listed(rest[:5])}" if rest else "")
     if isinstance(value, Mapping) and isinstance(other, Mapping):
         value = {key: one for key, one in value.items() if other.get(key) != one}
     text = value if isinstance(value, str) else _plain(value)
@@ -417,7 +416,7 @@ def _sentence(first: Record, second: Record, causes: list[str]) -> str:
     if first.scale != second.scale:
         numbers += "; they are on different scales, their difference means nothing"
     else:
-        numbers += f"; difference {gap:+.4f}"
+        numbers += f"; difference {signed(gap, 4)}"
     if not causes:
         told = first.provenance.get("protocol") and second.provenance.get("protocol")
         return f"{numbers}. {'Nothing that is recorded differs.' if told else 'Too little is told to say why.'}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
+from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural, signed
 from analysis.scoring.summary import letter, statistic
 from analysis.scoring.words import against_others, question, without_r
 from analysis.statistics.measured import beside_scores
@@ -102,7 +102,7 @@ def _sentence(score, *, first: bool) -> str:
     parts += _beside(score)
     if np.isfinite(gain := _optimism(score)):
         parts.append(
-            f"{_of(score, top)} stands highest in the profile; quoting it would add {gain:+.3f} "
+            f"{_of(score, top)} stands highest in the profile; quoting it would add {signed(gain)} "
             "(selection optimism)"
         )
     return "; ".join(parts) + "."

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, percent, plural
+from analysis.answers.answer import Answer, listed, percent, plural
 from analysis.design.power import (
     Components,
     LearningCurve,
@@ -230,10 +230,12 @@ def _needed(needed: dict[int, int | None]) -> str:
     """``30 people with 100 items or 24 with 200``; one number where the items make no difference."""
     if len(set(needed.values())) == 1 and (count := next(iter(needed.values()))):
         return f"{count} people, with {min(needed)} as with {max(needed)} items"
-    return " or ".join(
-        f"{count} people with {items} items" if count else f"no number of people with {items} items"
-        for items, count in needed.items()
-    )
+    enough = [f"{count} people with {items} items" for items, count in needed.items() if count]
+    never = [str(items) for items, count in needed.items() if not count]
+    if not never:
+        return " or ".join(enough)
+    short = f"{listed(never)} items are too few for any number of people"
+    return f"{' or '.join(enough)} ({short})" if enough else f"more items: {short}"
 
 
 def _caption(parts: Components, repeats: int, alpha: float, learning: LearningCurve | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, plural
+from analysis.answers.answer import Answer, decimal, interval, plural, signed
 from analysis.answers.each_person import each_person_by_region
 from analysis.answers.groups import groupings
 from analysis.scoring.layer_map import LayerMap, chosen_by_region, labels_of, map_of, mapped
@@ -250,7 +250,7 @@ def _sentence_together(one: dict, committed: LayerMap, place: str) -> str:
     return (
         f"With {'the' if one['regions'] == 1 else 'all'} {plural(one['regions'], place or 'place')} of the map {committed.name} "
         f"taken together {one['model']} scores r = {decimal(one['r'])} {interval(one['r_low'], one['r_high'])}, as against "
-        f"{decimal(one['r_whole'])} with the layer chosen for the whole recording (difference {one['gain']:+.2f} "
+        f"{decimal(one['r_whole'])} with the layer chosen for the whole recording (difference {signed(one['gain'], 2)} "
         f"{interval(one['gain_low'], one['gain_high'])})."
     )
 

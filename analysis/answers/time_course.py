@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.answers.answer import Answer, decimal, interval, listed, plural, signed
 from analysis.statistics.measured import beside
 from analysis.statistics.turning import people_by_blocks
 from data.errors import BrainLensError, unknown
@@ -280,7 +280,7 @@ def _sentence(course: xr.Dataset, table: pd.DataFrame, by: str) -> str:
         )
         parts.append(
             f"that is {verdict} {best.control} alone ({decimal(best.control_r)}; difference "
-            f"{best.gain:+.2f} {interval(best.gain_low, best.gain_high)})"
+            f"{signed(best.gain, 2)} {interval(best.gain_low, best.gain_high)})"
         )
     return "; ".join(parts) + "."
 

@@ -115,11 +115,10 @@ def group_permutations(
     for draw in range(draws):
         for block in blocks:
             order[draw, block.ravel()] = block[rng.permutation(len(block))].ravel()
-    stay = (
-        f"; {len(members) - movable} groups of a length of their own stay in place"
-        if movable < len(members)
-        else ""
-    )
+    kept = len(members) - movable
+    stay = f"; {kept} groups of a length of their own stay in place" if kept else ""
+    if kept == 1:
+        stay = "; one group of a length of its own stays in place"
     orders = _product([factor for block in blocks for factor in range(2, len(block) + 1)])
     return Permutations(
         order,

@@ -10,6 +10,7 @@ import pandas as pd
 import panel_material_ui as pmui
 import param
 
+from analysis.answers.answer import interval, signed
 from analysis.answers.each_person import each_person_over_time
 from analysis.answers.time_course import ALL, methods, rows_over_time, time_course
 from analysis.answers.word_times import word_times
@@ -253,7 +254,8 @@ def peaks(answer, courses: list, stamp: str) -> FigureSpec:
         "p",
     )
     said = [
-        f"{row.model}{'' if row.group == ALL else f', {row.group}'}: {row.gain:+.2f} [{row.gain_low:.2f}, {row.gain_high:.2f}] "
+        f"{row.model}{'' if row.group == ALL else f', {row.group}'}: {signed(row.gain, 2)} "
+        f"{interval(row.gain_low, row.gain_high)} "
         f"beyond {row.control} at {row.peak:g} {courses[0].attrs['unit']}"
         for row in table.itertuples()
     ]

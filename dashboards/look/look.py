@@ -95,6 +95,9 @@ THEME = {
             "warning": {"main": "#ffb870", "contrastText": "#1f2328"},
             "background": {"default": "#15181c", "paper": "#15181c"},
             "text": {"primary": "#e6edf3", "secondary": "#9aa4af"},
+            "default": {
+                "dark": "#9aa4af"
+            },  # icons of fields, plus and minus: theirs is #424242 on #15181c
             "divider": "#2f363d",
         },
         "typography": _TYPE,

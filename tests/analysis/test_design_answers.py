@@ -11,7 +11,7 @@ import xarray as xr
 
 from analysis.answers.controversial import controversial
 from analysis.answers.drive import candidates_of, drive
-from analysis.answers.planning import growth, pilot_of, planning
+from analysis.answers.planning import _needed, growth, pilot_of, planning
 from analysis.models import load
 from analysis.protocol import preset
 from analysis.store.store import Store
@@ -208,3 +208,17 @@ def test_an_average_over_people_is_no_pilot(planted):
     made, _ = planted
     with pytest.raises(BrainLensError, match="has no three people"):
         pilot_of(MODEL, "random-16", made)
+
+
+@pytest.mark.parametrize(
+    ("needed", "words"),
+    [
+        ({100: 30, 200: 24}, "30 people with 100 items or 24 people with 200 items"),
+        ({144: None, 288: 14, 576: 4}, "14 people with 288 items or 4 people with 576 items "
+         "(144 items are too few for any number of people)"),
+        ({10: None, 20: None}, "more items: 10 and 20 items are too few for any number of people"),
+        ({10: 5, 20: 5}, "5 people, with 10 as with 20 items"),
+    ],
+)  # fmt: skip
+def test_how_many_people_says_first_what_is_enough(needed, words):
+    assert _needed(needed) == words

@@ -318,3 +318,16 @@ def test_the_hash_of_rows_knows_no_order_but_every_value():
         measured, responses=xr.DataArray(measured.responses).isel(target=[5, 4, 3, 2, 1, 0])
     )
     assert _rows_hash(measured) == _rows_hash(turned) == _rows_hash(other) != _rows_hash(changed)
+
+
+def test_numbers_of_long_lists_are_told_as_they_are_read(base, store):
+    """Of the penalties: 0.3162, not 0.31622776601683794."""
+    measured, ready = _case()
+    wide, few = (
+        record_of(score(ready, measured, QUICK.but(alphas=alphas), store=store))
+        for alphas in (tuple(10.0 ** np.arange(-1, 3, 0.5)), (1.0, 10.0))
+    )
+    row = compare_results(wide, few).frame.iloc[0]
+    assert row["what"] == "alpha grid" and row["first"].startswith(
+        "8 values, among them 0.1, 0.3162"
+    )

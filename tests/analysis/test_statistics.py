@@ -44,7 +44,7 @@ def test_whole_groups_of_equal_length_move_and_only_within_their_experiment():
     assert {(0, 1), (2, 3), (4, 5)} <= seen and (0, 4) not in seen
     assert (
         "6 whole groups" in moved.rule
-        and "1 groups of a length of their own stay in place" in moved.rule
+        and "one group of a length of its own stays in place" in moved.rule
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis import score
+from analysis.answers.answer import signed
 from analysis.answers.trust.court import ceiling_court
 from analysis.answers.trust.generalise import (
     _r,
@@ -466,3 +467,15 @@ def test_what_cannot_generalise_says_why():
     with pytest.raises(BrainLensError, match="has a column 'experiment', and nothing says"):
         blocks_of(named, "within")  # an own file's column is asked about, not denied
     assert len(blocks_of(averaged, "group")) == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0.0861, "+.086"), (-0.0042, "-.004"), (-0.0001, ".000"), (0.0001, ".000"), (1.2, "+1.200")]
+)  # fmt: skip
+def test_what_is_added_has_a_sign_only_where_it_is_something(value, words):
+    assert signed(value) == words
+
+
+def test_a_step_that_changes_nothing_has_no_sign():
+    said = waterfall([("a", 0.3), ("b", 0.3 - 1e-5), ("c", 0.5)], shares={"b": -1e-5, "c": 0.2})
+    assert "-.000" not in said.sentence and "b .000" in said.sentence

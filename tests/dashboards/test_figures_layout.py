@@ -88,6 +88,10 @@ def test_words_are_readable_on_the_paper(theme):
         palette["primary"]["main"],
     ):
         assert style.contrast(colour, palette["background"]["default"]) >= 4.5, colour
+    if (
+        theme == "dark"
+    ):  # plus and minus of a field of numbers: #424242 where the theme does not say
+        assert style.contrast(palette["default"]["dark"], palette["background"]["default"]) >= 4.5
 
 
 def test_previews_in_grey_have_no_colour_left():

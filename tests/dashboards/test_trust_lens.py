@@ -589,7 +589,7 @@ def _raising(panel: str, **cells) -> Answer:
         ("omega", {"person": "all", "omega": 81.0, "alone": 0.2, "unique": 0.1}, "explain 81 %", "80 % or more"),
         ("omega", {"person": "all", "omega": np.nan, "alone": -0.2, "unique": 0.1}, "not defined", "not defined"),
         ("court", {"divides": False}, "no ceiling that", "no ceiling that"),
-        ("optimism", {"rule": "same", "added": 0.03}, "would add +0.030", "adds more than .02"),
+        ("optimism", {"rule": "same", "added": 0.03}, "would add +.030", "adds more than .02"),
         ("curve", {"models": {"m": {"share": 0.9, "draws": 0, "counted": 10, "p_median": np.nan}}},
          "not above 0", "at or below 0"),
         ("curve", {"models": {"m": {"share": 1, "draws": 10, "counted": 10}}}, "10 exchanges are too few",
@@ -624,6 +624,19 @@ def test_every_doubt_that_is_counted_stands_in_the_printed_rules(panel, cells, d
         rule in said.caption
         and said.caption == f"A doubt is: {RULES[panel]}. It is a reading aid, no test."
     )
+
+
+def test_the_verdict_says_no_share_above_all_of_it():
+    """.07 on the diagonal and .18 beside it is no 260 % that are left."""
+    found = _raising("matrix", kept={"m": {"topics": 2.6, "experiments": 0.68}})
+    said = verdict({"matrix": found}, "m").sentence
+    assert "nothing lost on other topics and 68 % left on other experiments" in said
+
+
+def test_what_belongs_to_no_model_stands_behind_all_in_the_leak_meter(lens):
+    asked = replace(lens.asked(), models=("zoo-glove-64d", "zoo-causal-200k"), copies=0)
+    rows = list(dict.fromkeys(panel("leaks", asked).frame["what"]))
+    assert rows[-2:] == ["position and length", "OASM, no text"]
 
 
 def test_under_folds_of_single_stimuli_no_leak_is_looked_for_and_the_rest_is_asked():

@@ -107,6 +107,8 @@ def leak_meter(
             ]  # fmt: skip
     if oasm is not None:
         rows += _pair("OASM, no text", "OASM", oasm.grouped, oasm.low, oasm.high, oasm.shuffled)
+    # what belongs to no model stands behind them all, not below the first
+    rows.sort(key=lambda row: row["group"] == "OASM" or row["what"] == _CONTROLS["position+length"])
     frame = pd.DataFrame(rows).drop_duplicates(["what", "folds"], ignore_index=True)
     verdicts = {score.model: _verdict(score, oasm) for score in scores}
     above = {score.model: _above(score, frame) for score in scores}

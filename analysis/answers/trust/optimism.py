@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, plural
+from analysis.answers.answer import Answer, decimal, interval, plural, signed
 from analysis.scoring.summary import ends, summarise
 from data.errors import BrainLensError
 
@@ -83,7 +83,7 @@ def optimism(
         said.append(
             f"{score.model}: the best of {plural(len(score.layers), 'layer')} on the same data gives {decimal(top['r'])}, "
             f"the nested choice {decimal(score.value)} {interval(score.low, score.high)}".rstrip()
-            + f": optimism {top['added']:+.3f}."
+            + f": optimism {signed(top['added'])}."
         )
     taken = f" The layer was taken over from {', '.join(sorted(others))}." if others else ""
     caption = (

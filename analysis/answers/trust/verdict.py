@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, listed, percent
+from analysis.answers.answer import Answer, decimal, interval, listed, percent, signed
 from analysis.answers.trust.panels import PANELS
 
 __all__ = ["RULES", "verdict"]
@@ -152,8 +152,8 @@ def _optimism(said: Answer, model: str):
     if rows.empty:
         return None
     added = float(rows["added"].iloc[0])
-    doubt = f"choosing the layer on the same data would add {added:+.3f}" if added > ADDS else ""
-    return f"layer choice adds {added:+.3f}", doubt
+    doubt = f"choosing the layer on the same data would add {signed(added)}" if added > ADDS else ""
+    return f"layer choice adds {signed(added)}", doubt
 
 
 def _waterfall(said: Answer, model: str):
@@ -190,7 +190,10 @@ def _matrix(said: Answer, model: str):
     kept = {over: share for over, share in said.facts["kept"][model].items() if np.isfinite(share)}
     if not kept:
         return "too little is predicted on the diagonal to compare", "nothing that could generalise"
-    finding = listed(f"{percent(share)} left on other {over}" for over, share in kept.items())
+    finding = listed(
+        f"{percent(share)} left on other {over}" if share <= 1 else f"nothing lost on other {over}"
+        for over, share in kept.items()
+    )
     lost = [over for over, share in kept.items() if share < KEPT]
     return finding, f"less than half is left on other {listed(lost)}" if lost else ""
 

@@ -9,7 +9,7 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, listed, percent
+from analysis.answers.answer import Answer, decimal, listed, percent, signed
 from data.errors import BrainLensError, unknown
 from data.readers.published import hadidi2025, schrimpf2021
 
@@ -101,11 +101,11 @@ def waterfall(
     largest = changes.loc[changes["change"].abs().idxmax()]
     sentence = (
         f"{model + ': f' if model else 'F'}rom {decimal(values[0], 3)} to {decimal(values[-1], 3)}: the largest step is "
-        f"{largest['step']} ({largest['change']:+.3f})"
+        f"{largest['step']} ({signed(largest['change'])})"
     )
     if shares:
         said = [
-            f"{name} {value:+.3f}" for name, value in sorted(shares.items(), key=lambda s: s[1])
+            f"{name} {signed(value)}" for name, value in sorted(shares.items(), key=lambda s: s[1])
         ]
         sentence += f"; whatever the order: {listed(said)}"
     order = f"Order: {', then '.join(name for name, _ in steps)}." + (
