@@ -165,7 +165,8 @@ class Workbench(pn.viewable.Viewer):
                 "Parts of this link could not be used and were left at their defaults.", problems
             )
         self._places[self.selection.lens].body.param.update(objects=[_skeleton()], visible=True)
-        if pn.state.curdoc is not None:
+        self._opening = pn.state.curdoc is not None
+        if self._opening:
             pn.state.onload(self._open_first)  # the frame is painted first
         else:
             self._open_lens()
@@ -266,7 +267,7 @@ class Workbench(pn.viewable.Viewer):
 
     # ---- lenses ----------------------------------------------------------------------------------------------------------
     def _open_first(self) -> None:
-        self._painted = True
+        self._painted, self._opening = True, False
         self._fit()
         self._open_lens()
         if (doc := pn.state.curdoc) is not None and AHEAD and not self.embedded:
@@ -338,7 +339,8 @@ class Workbench(pn.viewable.Viewer):
                 self.selection.param.update(**{name: defaults()[name] for name in VIEW})
             self._give_back()
             self._lend(self.selection.lens)
-            self._open_lens()
+            if not self._opening:  # a click before the browser is connected: what is put into the page then never comes
+                self._open_lens()
         self.client.param.update(query=self.selection.query(), lens=self.selection.lens)
         self.navigation.dark = self.selection.theme == "dark"
         if "theme" in names and hasattr(self, "page"):

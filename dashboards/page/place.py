@@ -37,10 +37,15 @@ class Place:
         """Let a browser draw the lens, or only know it: what Panel made of its parts stays, which costs half a second."""
         for place in self._both:
             for ref, (model, _) in place._models.items():
-                parts = [part._models[ref][0] for part in place.objects]
                 if away and model.data.objects:
-                    model.tags = parts  # a model that nothing refers to leaves the document
+                    model.tags = list(
+                        model.data.objects
+                    )  # what nothing refers to leaves the document
                     model.data.objects = []
                 elif not away and model.tags:
-                    model.data.objects = parts
+                    made = [part._models.get(ref) for part in place.objects]
+                    if all(
+                        made
+                    ):  # else the page is still opening, and Panel puts them there itself
+                        model.data.objects = [part for part, _ in made]
                     model.tags = []

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import panel as pn
 import pytest
 from bokeh.document import Document
 from panel.io.state import set_curdoc
@@ -247,4 +248,21 @@ def test_a_lens_that_cannot_be_opened_leaves_no_page_frozen(clean_home, monkeypa
         with pytest.raises(RuntimeError, match="task is broken"):
             bench._open_lens()
     assert document.models._freeze_count == 0
+    bench.close()
+
+
+def test_a_click_before_the_browser_is_connected_opens_its_lens_afterwards(clean_home, monkeypatch):
+    """What is put into a page before is sent to nobody: the page then stood still, its references unknown to the browser."""
+    monkeypatch.setattr(
+        type(pn.state), "onload", lambda *_: None
+    )  # of a browser that is not there yet
+    with set_curdoc(Document()):
+        bench = Workbench("?lens=task")
+        bench.selection.lens = "library"
+        assert not bench.lenses
+        bench._open_first()
+        assert list(bench.lenses) == ["library"] and bench._places["library"].body.visible
+        assert not bench._places["task"].body.visible
+        bench.selection.lens = "layers"
+        assert list(bench.lenses) == ["library", "layers"]
     bench.close()
