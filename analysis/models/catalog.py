@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import cast
 
 from analysis.models.base import Card, Model
 from analysis.models.classes import built, class_of, offers
@@ -25,7 +26,18 @@ from data.hashes import marks
 from data.home import home, personal, shared
 from data.rights import require
 
-__all__ = ["card", "cards", "fetch", "installed", "load", "place", "signature", "state", "states"]
+__all__ = [
+    "card",
+    "cards",
+    "fetch",
+    "installed",
+    "load",
+    "must_run",
+    "place",
+    "signature",
+    "state",
+    "states",
+]
 
 ZOO = Path(str(files("data"))) / "zoo"
 """Small models trained for the project and shipped with it."""
@@ -248,6 +260,22 @@ def load(
         known = dataclasses.replace(known, id=f"{known.id}@revision:{revision}")
     known = dataclasses.replace(known, revision=_commit(folder) or wanted)
     return opened(class_of(folder), known, folder, variant)
+
+
+def must_run(name: str | os.PathLike) -> None:
+    """Refuse what :func:`load` would refuse, before anything is computed, loaded or fetched.
+
+    Raises
+    ------
+    BrainLensError
+        Unknown name, a model that is not installed, is published only or has a damaged folder.
+    """
+    base = resolve(split(os.fspath(name))[0])
+    where = state(os.fspath(name))
+    if where == "damaged":
+        _installed_card(base, cast(Path, place(base)))
+    elif where != "ready" and (known := rows().get(base)) is not None:
+        _refuse_unrunnable(known)
 
 
 def fetch(name: str, *, report: Report = SILENT) -> Path:

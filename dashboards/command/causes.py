@@ -17,7 +17,7 @@ from analysis.answers.units import make_map, score_units
 from analysis.models.operators.reader import save
 from analysis.models.variants.maps import load_map, maps
 from dashboards.command.console import progress, show_frame
-from dashboards.command.options import check_out
+from dashboards.command.options import check_out, models_argument
 from dashboards.command.people import _OUT, _choices, _finish, _preset
 from dashboards.work.jobs import duration
 from dashboards.work.text_computations import words_of
@@ -159,7 +159,7 @@ def wiring(
 
 
 @click.command()
-@click.argument("models", nargs=-1, required=True)
+@models_argument
 @_ON
 @click.option("--by", type=click.Choice(["noise", "lesion", "masks", "words"]), default="noise", show_default=True,
               help="Noise in the weights, units cut out, masked words, or changed sentences.")  # fmt: skip

@@ -40,6 +40,7 @@ from dashboards.command.options import (
     device_option,
     fields,
     file_option,
+    models_argument,
     on_option,
     set_option,
     write_frame,
@@ -200,7 +201,7 @@ def users_list():
 
 # ---- scoring --------------------------------------------------------------------------------------------------------
 @main.command()
-@click.argument("models", nargs=-1, required=True)
+@models_argument
 @on_option("A catalogue id or a file of your own.")
 @click.option("--protocol", default="defended", show_default=True, help="A preset.")
 @set_option

@@ -8,7 +8,7 @@ from analysis.answers.model_map import model_map
 from analysis.scoring.decoding import decode as decoded
 from dashboards.command.console import progress, show_frame
 from dashboards.command.design import COMMANDS as DESIGN
-from dashboards.command.options import check_out
+from dashboards.command.options import check_out, models_argument
 from dashboards.command.people import _OUT, _choices, _finish, _preset
 from dashboards.command.tasks import COMMANDS as TASKS
 
@@ -24,7 +24,7 @@ _ON = click.option(
 
 
 @click.command()
-@click.argument("models", nargs=-1, required=True)
+@models_argument
 @_ON
 @click.option(
     "--measure",
@@ -52,7 +52,7 @@ def alike(models, recording, measure, protocol, changes, out):
 
 
 @click.command()
-@click.argument("models", nargs=-1, required=True)
+@models_argument
 @_ON
 @click.option(
     "--tolerance",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from analysis.models.catalog import must_run
 from analysis.models.device import choose
 from data.catalog import licences
 from data.errors import BrainLensError
@@ -18,8 +19,10 @@ __all__ = [
     "device_option",
     "fields",
     "file_option",
+    "models_argument",
     "on_option",
     "pairs",
+    "runnable",
     "set_option",
     "write_frame",
 ]
@@ -51,6 +54,17 @@ set_option = click.option(
     help="Change one choice of the preset; may be repeated.",
 )
 """``--set`` of every command with a protocol; :func:`fields` reads it."""
+
+
+def runnable(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]):
+    """The models, each of which can be run here."""
+    for name in names:
+        must_run(name)
+    return names
+
+
+models_argument = click.argument("models", nargs=-1, required=True, callback=runnable)
+"""``MODELS`` of every command that runs several: that each of them can be is known before the first is."""
 
 
 def on_option(help: str):

@@ -22,6 +22,7 @@ from dashboards.command.options import (
     device_option,
     fields,
     file_option,
+    runnable,
     set_option,
     write_frame,
 )
@@ -56,7 +57,7 @@ def _models(context, parameter, value):
             "No model is named",
             remedy="Name one, such as zoo-causal-400k; 'brainlens models list' shows all",
         )
-    return value
+    return runnable(context, parameter, value)
 
 
 _ON = click.option("--on", "recording", metavar="RECORDING", callback=_recording,
@@ -82,7 +83,7 @@ def _finish(frame, out: Path | None) -> None:
 
 # ---- reading ----------------------------------------------------------------------------------------------------------------
 @click.command()
-@click.argument("models", nargs=-1)
+@click.argument("models", nargs=-1, callback=runnable)
 @_ON
 @click.option(
     "--surprisal",

@@ -8,7 +8,7 @@ import click
 
 from analysis.answers.live_tasks import live_tasks, run_task, task_kind
 from dashboards.command.console import progress, show_frame
-from dashboards.command.options import check_out, device_option
+from dashboards.command.options import check_out, device_option, models_argument
 from dashboards.command.people import _OUT, _choices, _finish, _preset
 
 __all__ = ["COMMANDS"]
@@ -16,7 +16,7 @@ __all__ = ["COMMANDS"]
 
 @click.command("task")
 @click.argument("task")
-@click.argument("models", nargs=-1, required=True)
+@models_argument
 @click.option(
     "--layer",
     default="-1",

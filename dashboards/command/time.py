@@ -19,6 +19,7 @@ from dashboards.command.options import (
     device_option,
     fields,
     file_option,
+    models_argument,
     on_option,
     set_option,
     write_frame,
@@ -30,7 +31,7 @@ __all__ = ["COMMANDS"]
 
 
 @click.command("time")
-@click.argument("models", nargs=-1, required=True)
+@models_argument
 @on_option("A story, or epochs around each word.")
 @click.option(
     "--protocol",
@@ -124,7 +125,7 @@ def write_figure(spec, path: Path) -> None:
 
 
 @click.command("regions")
-@click.argument("models", nargs=-1, required=True)
+@models_argument
 @on_option("A recording whose targets have a region.")
 @click.option(
     "--protocol",

@@ -20,6 +20,7 @@ from analysis.answers.trust.specifications import CHOSEN, specifications
 from analysis.answers.trust.waterfall import published_story
 from analysis.features.controls import CONTROLS as KNOWN
 from analysis.models import load
+from analysis.models.catalog import must_run
 from analysis.paper.handover import write_r_files
 from analysis.protocol import preset
 from analysis.scoring.cost import slowdown
@@ -95,6 +96,8 @@ def trust(models, recording, protocol, changes, panels, cells, copies, exchanges
             "brainlens trust needs a model and --on RECORDING",
             remedy="For example: brainlens trust zoo-causal-1m --on simulated --dry-run",
         )
+    for name in models:
+        must_run(name)
     for name in panels:
         if name not in PANELS:
             raise unknown("panel", name, PANELS)

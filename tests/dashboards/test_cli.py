@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -356,3 +357,38 @@ def test_a_licence_that_asks_something_is_asked_before_the_transfer(staged):
     assert done.exit_code == 0 and done.stdout.strip().endswith("words.csv")
     assert run("data", "remove", "ours-spr", "--yes", "--also").exit_code == 0
     assert run("data", "fetch", "ours-spr", "--mirror", staged).exit_code == 0  # it was kept
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("score", "--on", "simulated"),
+        ("time", "--on", "simulated-story"),
+        ("regions", "--on", "simulated-story"),
+        ("perturb", "--on", "simulated"),
+        ("alike", "--on", "simulated"),
+        ("decode", "--on", "simulated"),
+        ("reading", "--on", "simulated-reading"),
+        ("similarity", "--on", "simulated"),
+        ("trust", "--on", "simulated"),
+    ],
+    ids=lambda command: command[0],
+)
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("skip-thoughts", "skip-thoughts cannot be run here"),
+        ("bert-base-uncaste", "bert-base-uncased"),
+    ],
+)
+def test_a_model_that_cannot_be_run_is_told_before_the_first_is(
+    command, name, words, monkeypatch, tmp_path
+):
+    def never(*_, **__):
+        raise AssertionError("a model was run")
+
+    monkeypatch.setenv("BRAINLENS_HOME", str(tmp_path))
+    monkeypatch.setattr("analysis.models.transformer.TransformerModel.read", never)
+    first, *options = command
+    result = CliRunner().invoke(main, [first, "zoo-causal-200k", name, *options])
+    assert result.exit_code != 0 and re.search(words, result.output), result.output

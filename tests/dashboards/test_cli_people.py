@@ -248,11 +248,12 @@ def test_trials_are_taken_in_and_say_what_a_rule_leaves_out(tmp_path):
     )
 
 
-def test_averages_are_refused_before_a_model_reads(tmp_path):
+def test_averages_are_refused_before_a_model_reads(tmp_path, monkeypatch):
+    monkeypatch.setattr("analysis.models.transformer.TransformerModel.surprisal", None)
     rows = [f"t{t},w{w}{t},{300 + w}" for t in range(6) for w in range(8)]
     (tmp_path / "means.csv").write_text("story,word,rt\n" + "\n".join(rows))
-    said = failed("reading", "no-such-model", "--on", tmp_path / "means.csv", "--form", "mixed")
-    assert "single trials need persons and words" in said and "no-such-model" not in said
+    said = failed("reading", "zoo-causal-200k", "--on", tmp_path / "means.csv", "--form", "mixed")
+    assert "single trials need persons and words" in said
 
 
 @pytest.mark.parametrize("arguments, said", [
@@ -272,6 +273,6 @@ def test_a_model_without_layers_is_refused(command, monkeypatch):
     from types import SimpleNamespace
 
     monkeypatch.setattr("analysis.answers.similarity.load", lambda _: SimpleNamespace(n_layers=0))
-    result = CliRunner().invoke(main, [command, "counts", "--on", "simulated"])
+    result = CliRunner().invoke(main, [command, "zoo-causal-200k", "--on", "simulated"])
     assert result.exit_code != 0
-    assert "counts has no layers" in f"{result.output}{result.exception}"
+    assert "zoo-causal-200k has no layers" in f"{result.output}{result.exception}"
