@@ -287,12 +287,14 @@ summary:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
 def cut(text: str, limit: int) -> tuple[str, str]:
     """A text in two: what fits, up to the end of a sentence or else of a clause where one ends there, and the rest.
 
-    A bracket is not parted where it can stand whole in the rest.
+    A bracket is not parted where it can stand whole in the rest. A colon ends nothing: what it announces would be hidden.
 
     Examples
     --------
     >>> cut("One. Two is longer.", 6)
     ('One.', 'Two is longer.')
+    >>> cut("One is best of two. Found: it is not above the controls", 30)
+    ('One is best of two.', 'Found: it is not above the controls')
     >>> cut("Short.", 60)
     ('Short.', '')
     >>> cut("One is first of many here (in shuffled folds: no), and so on.", 50)
@@ -300,11 +302,14 @@ def cut(text: str, limit: int) -> tuple[str, str]:
     """
     if len(text) <= limit:
         return text, ""
-    ends = [m.end() for m in re.finditer(r"[.:;?!](?=\s)|\n", text)]
+    ends = [m.end() for m in re.finditer(r"[.;?!](?=\s)|\n", text)]
     fits = [end for end in ends if end <= limit]
     if not (fits and fits[-1] > limit // 3):
-        fits = [m.end() for m in re.finditer(r",(?=\s)", text[:limit]) if m.end() > limit // 2]
+        commas = re.finditer(r",(?=\s)(?![^\[\]]*\])", text)  # none inside an interval
+        fits = [m.end() for m in commas if limit // 2 < m.end() <= limit]
     near = fits[-1] if fits else text.rfind(" ", 0, limit)
+    if text[:near].endswith(":"):
+        near = text.rfind(" ", 0, near)
     place = near if near > 0 else limit
     opened = text.rfind("(", 0, place)
     if opened > limit // 3 and ")" not in text[opened:place]:

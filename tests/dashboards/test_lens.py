@@ -464,6 +464,8 @@ def test_a_verdict_ends_at_a_clause_or_says_that_it_goes_on(runner):
     assert cut(long, 60) == (long[:44], long[45:])
     found = "no panel raises a doubt. Found: r = .31 [.28, .33] held out (shuffled folds: no leak)"
     assert cut(found, 77) == (found[:59].rstrip(), found[found.index("(") :])
+    held = "zoo predicts it with r = .31 [.28, .33] held out: shuffled folds add nothing"
+    assert cut(held, 52) == (held[:44], held[45:])  # neither at the colon nor inside the interval
     assert "and … &lt;i&gt;more" in Folded(limit=40)._transform_object(long)["object"]
     toy = Toy(models=["a"], recording="simulated", runner=runner)
     toy.client.across = 1440
