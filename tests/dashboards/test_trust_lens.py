@@ -618,7 +618,7 @@ def test_every_doubt_that_is_counted_stands_in_the_printed_rules(panel, cells, d
     else:
         found = _raising(panel, **cells)
     said = verdict({panel: found}, "m")
-    assert said.facts["doubts"] == 1
+    assert said.facts["doubts"] == 1 and "1 of 1 panels raises a doubt: " in said.sentence
     assert doubt.replace("no ceiling that", "no ceiling may be divided by") in said.sentence
     assert (
         rule in said.caption

@@ -77,7 +77,10 @@ def verdict(
     elif not rows:
         call = f"{model}: no panel says anything of it."
     elif doubts:
-        call = f"{model}: {len(doubts)} of {len(rows)} panels raise a doubt: {'; '.join(doubts)}."
+        raised = "raises" if len(doubts) == 1 else "raise"
+        call = (
+            f"{model}: {len(doubts)} of {len(rows)} panels {raised} a doubt: {'; '.join(doubts)}."
+        )
     else:
         call = f"{model}: none of {len(rows)} panels raises a doubt."
     if rows:
@@ -143,7 +146,7 @@ def _court(said: Answer, model: str):
     if usable.empty:
         return "no usable ceiling", "no ceiling may be divided by"
     low, high = usable["share"].min(), usable["share"].max()
-    span = f"{low:.0%}" if round(low, 2) == round(high, 2) else f"{low:.0%} to {high:.0%}"
+    span = listed(dict.fromkeys(map(percent, (low, high)))).replace(" and ", " to ")
     return f"{span} of the ceiling", ""
 
 
