@@ -88,7 +88,7 @@ def test_from_runs_to_a_brain_in_five_commands(tmp_path, monkeypatch):
     said = run(
         "regions", "random-8", "--on", folder, "--surface", "all", "--figure", figure, *QUICK
     )
-    assert figure.read_bytes()[:4] == b"%PDF" and "predicts everywhere with r" in said
+    assert figure.read_bytes()[:4] == b"%PDF" and "all targets together" in said
     table = tmp_path / "time.csv"
     run("time", "random-8", "--on", folder, "--out", table, *QUICK)
     curve = pd.read_csv(table).query("model == 'random-8'").set_index("lag")["r"]

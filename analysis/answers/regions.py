@@ -228,7 +228,11 @@ def _sentence(frame: pd.DataFrame) -> str:
         return f"{model} has no score in any region."
     if len(known) == 1:
         one = known.iloc[0]
-        return f"{model} predicts {one.region} with r = {decimal(one.r)} {interval(one.r_low, one.r_high)}."
+        where = "all targets together" if one.region == "everywhere" else one.region
+        value = f"r = {decimal(one.r)} {interval(one.r_low, one.r_high)}"
+        if one.above and one.r_low > 0:
+            return f"{model} predicts {where} with {value}."
+        return f"{model}, {where}: {value}, not told from 0."
     top, last = known.loc[known["r"].idxmax()], known.loc[known["r"].idxmin()]
     above = known[known["above"]]
     said = (

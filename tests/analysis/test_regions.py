@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis import score
-from analysis.answers.regions import brain_values, place_of, regions
+from analysis.answers.regions import _sentence, brain_values, place_of, regions
 from analysis.ceiling.synchrony import synchrony
 from analysis.features.activations import Activations, _Held
 from analysis.models.base import Card
@@ -193,3 +194,21 @@ def test_regions_known_by_name_are_drawn_and_said_to_be_approximate(told):
     answer = regions([scored])
     with pytest.raises(BrainLensError, match="Nothing says where"):
         brain_values(answer, "told-model", recording)
+
+
+@pytest.mark.parametrize(
+    ("region", "low", "above", "said"),
+    [
+        ("everywhere", 0.1, True, "m predicts all targets together with r = .27 [.10, .40]."),
+        (
+            "everywhere",
+            -0.8,
+            True,
+            "m, all targets together: r = .27 [-.80, .40], not told from 0.",
+        ),
+        ("LIFG", 0.1, False, "m, LIFG: r = .27 [.10, .40], not told from 0."),
+    ],
+)
+def test_one_region_is_predicted_only_where_it_is_told_from_nothing(region, low, above, said):
+    row = {"model": "m", "region": region, "r": 0.27, "r_low": low, "r_high": 0.4, "above": above}
+    assert _sentence(pd.DataFrame([row])) == said
