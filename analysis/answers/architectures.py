@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from analysis.answers.answer import Answer, decimal, interval, plural
-from analysis.answers.outcomes import LEAST_SEEDS, mean_over_seeds
+from analysis.answers.outcomes import LEAST_SEEDS, gain, mean_over_seeds
 from analysis.features.activations import CODE_VERSION as ACTIVATIONS
 from analysis.features.activations import _texts, activation_key
 from analysis.mapping import cross_validate
@@ -22,6 +23,7 @@ from analysis.models.variants.wired import piece_loss
 from analysis.models.zoo.wire import brief, recipe_of, tokens_for
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
+from analysis.reading.source import corpus as as_corpus
 from analysis.scoring.case import as_recording
 from analysis.scoring.keys import data_key
 from analysis.scoring.lock import require_open
@@ -125,6 +127,7 @@ def judged(
     seed: int = 0,
     updates: int = 0,
     text: str = "",
+    corpus: Recording | str = "",
     store=None,
     report: Report = SILENT,
 ) -> dict:
@@ -138,6 +141,8 @@ def judged(
         Of all weights, before it is judged; 0: as at birth.
     text : str
         Of which bits per byte are; empty: none.
+    corpus : str or Recording
+        Reading times, for ``delta_ll`` (nats per word, see :func:`analysis.answers.outcomes.gain`); empty: none.
 
     Raises
     ------
@@ -147,26 +152,31 @@ def judged(
     store = store or Store()
     reader = _reader(one.name, seed)
     require_open(reader, on.recording, on.protocol, store)
+    if corpus:
+        require_open(reader, as_corpus(corpus), Protocol(), store)
     read = activation_key(reader, on.recording.reading(), on.protocol)
     told = [
         read,
         data_key(on.recording, on.protocol),
         [half[0].tolist() + half[1].tolist() for half in on.halves],
     ]
-    key = content_key("net", CODE_VERSION, *told, updates, text)
+    times = [as_corpus(corpus).content_hash] if corpus else []
+    key = content_key("net", CODE_VERSION, *told, updates, text, *times)
     kept = store.load_score(key)
     if kept is None:
         kept = xr.Dataset(
             {
                 k: ((), float(v))
-                for k, v in _judge(one, reader, on, updates, seed, text, report).items()
+                for k, v in _judge(one, reader, on, updates, seed, text, corpus, report).items()
             }
         )
         store.save_score(key, kept)
     return {name: float(kept[name]) for name in kept.data_vars}
 
 
-def _judge(one, reader, on: Ground, updates: int, seed: int, text: str, report: Report) -> dict:
+def _judge(
+    one, reader, on: Ground, updates: int, seed: int, text: str, corpus, report: Report
+) -> dict:
     module = reader.module
     if updates and one.direction == "forward":
         recipe = replace(recipe_of(one.name, module.config, seed), length=128)
@@ -191,6 +201,12 @@ def _judge(one, reader, on: Ground, updates: int, seed: int, text: str, report: 
     if text and one.direction == "forward":
         nats = np.concatenate([tokens.nats for tokens in reader.surprisal([text])])
         found["bits_per_byte"] = np.nansum(nats) / np.log(2) / len(text.encode())
+    if corpus:
+        found["delta_ll"] = np.nan
+        if one.direction == "forward":
+            # a store of its own: the reader's name is that of the network at birth, which its surprisal is not
+            with tempfile.TemporaryDirectory() as folder:
+                found["delta_ll"] = gain(reader, corpus, store=Store(folder), report=report)
     found["weights"] = sum(value.numel() for value in module.parameters())
     return found
 
@@ -288,6 +304,7 @@ def fresh_seeds(
     width: int | None = FRESH_WIDTH,
     updates: int = 0,
     text: str = "",
+    corpus: Recording | str = "",
     store=None,
     report: Report = SILENT,
 ) -> pd.DataFrame:
@@ -297,6 +314,8 @@ def fresh_seeds(
     ----------
     width : int, optional
         Of all of them, so that none wins by its size; None: each its own.
+    corpus : str or Recording
+        Reading times: ``delta_ll`` beside the others; empty: none.
     """
     rows = []
     for name in names:
@@ -305,7 +324,14 @@ def fresh_seeds(
         for seed in range(1, seeds + 1):
             report.step(len(rows), len(names) * seeds, "networks from fresh seeds")
             found = judged(
-                one, on, seed=seed, updates=updates, text=text, store=store, report=report
+                one,
+                on,
+                seed=seed,
+                updates=updates,
+                text=text,
+                corpus=corpus,
+                store=store,
+                report=report,
             )
             rows.append(
                 {"name": name, "family": one.family, "formula": one.formula, "seed": seed, **found}
@@ -372,6 +398,7 @@ def architectures(
         )
     if len(means) and unusual is not None and usual is not None:
         said.append(_fresh_verdict(fresh, unusual["name"], usual["name"]))
+        said += _reading_verdict(means)
     against = np.nan
     if random is not None and len(random):
         best = random.loc[random["search"].idxmax()]
@@ -384,7 +411,8 @@ def architectures(
         + (" and people" if on is not None and on.people else "")
         + ", the other is looked at afterwards. Choosing: how much more the best is above the mean candidate where it was chosen "
         f"than where it was not; rank r of both halves over candidates {decimal(seen)}. "
-        "Fresh seeds: other weights, one width, t interval over seeds."
+        "Fresh seeds: other weights, one width, t interval over seeds; of a text read forward only, bits per byte and what the "
+        "surprisal adds to reading times."
     )
     return Answer(
         frame,
@@ -426,7 +454,8 @@ def _means(fresh: pd.DataFrame | None) -> pd.DataFrame:
     if fresh is None or fresh.empty:
         return pd.DataFrame()
 
-    return mean_over_seeds(fresh, ("name", "formula", "family"), ("held_out", "bits_per_byte"))
+    measures = [name for name in ("held_out", "bits_per_byte", "delta_ll") if name in fresh]
+    return mean_over_seeds(fresh, ("name", "formula", "family"), measures)
 
 
 def _fresh_verdict(fresh: pd.DataFrame, unusual: str, usual: str) -> str:
@@ -452,6 +481,19 @@ def _fresh_verdict(fresh: pd.DataFrame, unusual: str, usual: str) -> str:
     return f"from {n} fresh seeds at one width {verdict} (difference {decimal(gap.mean())} {interval(low, high)})"
 
 
+def _reading_verdict(means: pd.DataFrame) -> list[str]:
+    """What surprisal of the networks from fresh seeds adds to reading times; a clause, or none where nothing was measured."""
+    if "delta_ll" not in means or not np.isfinite(means["delta_ll"].iloc[0]):
+        return []
+    best = means.iloc[0]  # of the search, which did not look at reading times
+    if best["seeds"] < LEAST_SEEDS or not best["delta_ll_low"] > 0:
+        return ["to reading times the surprisal of the best one adds nothing that is shown"]
+    ends = interval(best["delta_ll_low"], best["delta_ll_high"], 4)
+    return [
+        f"to reading times the surprisal of the best one adds {decimal(best['delta_ll'], 4)} {ends} nats a word"
+    ]
+
+
 def searched(
     recording: Recording | str,
     protocol: Protocol | str = "defended",
@@ -461,6 +503,7 @@ def searched(
     updates: int = 0,
     seed: int = 0,
     seeds: int = 5,
+    corpus: str = "",
     store=None,
     report: Report = SILENT,
 ) -> Answer:
@@ -472,9 +515,13 @@ def searched(
         As for :func:`search`.
     seeds : int
         Fresh seeds of the best network, the best unusual and the best usual one.
+    corpus : str
+        Reading times that those from fresh seeds are asked about, where networks are trained; empty: none.
     """
     on, store = ground(recording, protocol, seed=seed), store or Store()
-    if (known := _found(on, count, strategy, updates, seed, seeds, store)) is not None:
+    corpus = corpus if updates else ""  # as at birth nothing is predicted that readers could meet
+    asked_for = _search_key(on, count, strategy, updates, seed, seeds, corpus)
+    if (known := _found(on, asked_for, corpus, store)) is not None:
         return known
     text = "\n\n".join(prose()) if updates else ""
     asked: dict[str, Any] = dict(updates=updates, text=text, store=store, report=report)
@@ -486,12 +533,12 @@ def searched(
     )
     first = architectures(tree, on=on).facts
     best = [first[one]["name"] for one in ("winner", "unusual", "plain") if first[one] is not None]
-    fresh = fresh_seeds(list(dict.fromkeys(best)), on, seeds=seeds, **asked)
+    fresh = fresh_seeds(list(dict.fromkeys(best)), on, seeds=seeds, corpus=corpus, **asked)
     tables = {"tree": tree, "fresh": fresh, "random": random}
     told = {
         name: None if table is None else table.to_dict("list") for name, table in tables.items()
     }
-    keep_told(store, _search_key(on, count, strategy, updates, seed, seeds), told)
+    keep_told(store, asked_for, told)
     return architectures(tree, fresh, random, on=on)
 
 
@@ -504,6 +551,7 @@ def stored_search(
     updates: int = 0,
     seed: int = 0,
     seeds: int = 5,
+    corpus: str = "",
     store=None,
 ) -> Answer | None:
     """What :func:`searched` gave before, or None; nothing is computed.
@@ -513,14 +561,13 @@ def stored_search(
     analysis.store.promises.Locked
         Where a network of it is locked on this recording.
     """
-    on = ground(recording, protocol, seed=seed)
-    return _found(on, count, strategy, updates, seed, seeds, store or Store())
+    on, corpus = ground(recording, protocol, seed=seed), corpus if updates else ""
+    key = _search_key(on, count, strategy, updates, seed, seeds, corpus)
+    return _found(on, key, corpus, store or Store())
 
 
-def _found(
-    on: Ground, count: int, strategy: str, updates: int, seed: int, seeds: int, store: Store
-) -> Answer | None:
-    kept = find_told(store, _search_key(on, count, strategy, updates, seed, seeds))
+def _found(on: Ground, key: str, corpus: str, store: Store) -> Answer | None:
+    kept = find_told(store, key)
     if kept is None:
         return None
     tree, fresh, random = (
@@ -529,17 +576,23 @@ def _found(
     )
     if held(store.root):
         tried = [(name, 0) for some in (tree, random) if some is not None for name in some["name"]]
+        again = []
         if fresh is not None:
-            again = zip(fresh["name"], fresh["seed"], strict=True)
-            tried += [
-                (replace(_candidate(name), width=FRESH_WIDTH).name, seed) for name, seed in again
+            again = [
+                (replace(_candidate(name), width=FRESH_WIDTH).name, seed)
+                for name, seed in zip(fresh["name"], fresh["seed"], strict=True)
             ]
-        for name, seed in tried:
+        for name, seed in tried + again:
             require_open(_reader(name, seed), on.recording, on.protocol, store)
+        for name, seed in again if corpus else ():
+            require_open(_reader(name, seed), as_corpus(corpus), Protocol(), store)
     return architectures(tree, fresh, random, on=on)
 
 
-def _search_key(on: Ground, count: int, strategy: str, updates: int, seed: int, seeds: int) -> str:
+def _search_key(
+    on: Ground, count: int, strategy: str, updates: int, seed: int, seeds: int, corpus: str
+) -> str:
     code = (CODE_VERSION, ACTIVATIONS, OPERATORS, packages(READING))
-    asked = (count, strategy, updates, seed, seeds)
+    times = [as_corpus(corpus).content_hash] if corpus else []
+    asked = (count, strategy, updates, seed, seeds, *times)
     return content_key("search", *code, data_key(on.recording, on.protocol), *asked)

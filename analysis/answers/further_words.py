@@ -146,12 +146,19 @@ def best_so_far(frame: pd.DataFrame) -> str:
     )
 
 
-def remade(means: pd.DataFrame) -> str:
-    """Networks from fresh seeds, best first."""
-    rows = means.sort_values("held_out", ascending=False).to_dict("records")
-    told = [f"{row['formula']} {_told(row, 'held_out')}" for row in rows]
+_REMADE = {
+    "held_out": "on unseen stimuli",
+    "bits_per_byte": "bits per byte",
+    "delta_ll": "nats a word that surprisal adds to reading times",
+}
+
+
+def remade(means: pd.DataFrame, measure: str = "held_out") -> str:
+    """Networks from fresh seeds, best first; fewest bits first."""
+    order = means.sort_values(measure, ascending=measure == "bits_per_byte")
+    told = [f"{row['formula']} {_told(row, measure)}" for row in order.to_dict("records")]
     seeds = plural(int(means["seeds"].min()), "fresh seed")
-    return f"From {seeds} each, on unseen stimuli: {listed(told)}."
+    return f"From {seeds} each, {_REMADE[measure]}: {listed(told)}."
 
 
 # ---- others ---------------------------------------------------------------------------------------------------------------

@@ -242,16 +242,24 @@ def architectures():
     "--updates", default=0, show_default=True, help="Training of each network before it is judged."
 )
 @click.option("--seed", default=0, show_default=True, help="Of the search and of its halves.")
+@_TIMES
 @_choices
 @_OUT
-def architectures_search(recording, candidates, strategy, updates, seed, protocol, changes, out):
+def architectures_search(
+    recording, candidates, strategy, updates, seed, corpus, protocol, changes, out
+):
     """Search on one half of a recording's stimuli and people, and look at the other half afterwards."""
     if out is not None:
         check_out(out)
+    if corpus and not updates:
+        raise BrainLensError(
+            "Networks as at birth predict no text that readers could meet",
+            remedy="Train them first: --updates 64",
+        )
     with progress("networks") as report:
         answer = searched(
             recording, _preset(protocol, changes), count=candidates, strategy=strategy, updates=updates, seed=seed,
-            report=report,
+            corpus=corpus, report=report,
         )  # fmt: skip
     top = answer.frame.sort_values("search", ascending=False).head(12)
     _told(

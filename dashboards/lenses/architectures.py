@@ -33,6 +33,8 @@ _NOTES = (
     ("gate", "x: what comes from below, h: the layer's state before, each through a random matrix; p: that state as it is; "
      "a / b means a / (1 + |b|); sin(a) means the sine of 2a."),
     ("choosing added", "How much more the best is above the mean candidate where it was chosen than where it was not."),
+    ("bits per byte, reading times", "Of trained networks that read forward, made anew from fresh seeds; the reading times are "
+     "those of the lens Reading, what surprisal adds to them is held out, nats per word; analysis.answers.outcomes.gain."),
     ("front", "No other candidate is as good in held-out r, bits per byte (where trained) and number of weights."),
     ("names", "Every network is a model by its name: net-2x64-forward-none-x.h.add.tanh works in every lens and command; "
      "'brainlens architectures save' writes a model folder."),
@@ -50,7 +52,7 @@ class Architectures(Lens):
     slug, label, icon = "architectures", "Architectures", "account_tree"
     question = "Does an unusual architecture do better?"
     watches = (
-        "recording", "preset", "changes", "networks", "strategy", "trained", "search_seed",
+        "recording", "preset", "changes", "corpora", "networks", "strategy", "trained", "search_seed",
     )  # fmt: skip
     fields: ClassVar = {
         "networks": param.Integer(60, bounds=(4, 2000), doc="Networks that a search tries."),
@@ -92,7 +94,10 @@ class Architectures(Lens):
         key = f"search:{identity.case([], choice.recording, choice.protocol)}|{told}"
         tried = 2 * choice.networks + 15  # with the random search, and fresh seeds of three
         seconds = tried * (_SECONDS[0] + _SECONDS[1] * choice.trained)
-        asked = (choice.recording, choice.protocol, *told)
+        corpus = choice.corpora[0] if choice.corpora and choice.trained else ""
+        if corpus:
+            key += f"|{identity.recording(corpus)}"
+        asked = (choice.recording, choice.protocol, *told, corpus)
         title = f"{choice.networks} networks on {choice.recording}"
         return Wish(key, title, partial(_search, *asked), partial(_look, *asked, seconds))
 
@@ -153,19 +158,31 @@ def pictures(answer, stamp: str = "", python: str = "", paper=None) -> tuple[Pic
         Picture("Course", _course(frame, stamp), frame, **common),
     ]  # fmt: skip
     fresh = answer.facts["fresh"]
-    if len(fresh):
-        made.append(Picture("Fresh seeds", _fresh(fresh, stamp), fresh, **common))
+    made += [
+        Picture(label, _fresh(fresh, stamp, measure, title), fresh, **common)
+        for measure, (label, title) in _FRESH.items()
+        if measure in fresh and fresh[measure].notna().any()
+    ]
     return tuple(made)
 
 
-def _fresh(fresh, stamp: str) -> FigureSpec:
-    hover = ("formula", "family", "seeds", "held_out")
+_FRESH = {
+    "held_out": ("Fresh seeds", "r on unseen stimuli"),
+    "bits_per_byte": ("Bits per byte", "Bits per byte"),
+    "delta_ll": ("Reading times", "Delta log-likelihood, nats per word"),
+}
+
+
+def _fresh(fresh, stamp: str, measure: str, title: str) -> FigureSpec:
+    known = fresh.dropna(subset=[measure])
+    hover = ("formula", "family", "seeds", measure)
     marks = (
-        Mark("points", fresh, "formula", "held_out", "held_out_low", "held_out_high", hover=hover),
+        Mark("points", known, "formula", measure, f"{measure}_low", f"{measure}_high", hover=hover),
     )
+    rules = () if measure == "bits_per_byte" else (Rule("y", 0.0),)
     return FigureSpec(
-        "What is left from fresh seeds?", marks, "", "r on unseen stimuli", (Rule("y", 0.0),), stamp=stamp, horizontal=True,
-        answer=remade(fresh), caption="Other weights, one width; mean and t interval over seeds.",
+        "What is left from fresh seeds?", marks, "", title, rules, stamp="" if measure == "bits_per_byte" else stamp,
+        horizontal=True, answer=remade(known, measure), caption="Other weights, one width; mean and t interval over seeds.",
     )  # fmt: skip
 
 
@@ -208,7 +225,7 @@ def _course(frame, stamp: str) -> FigureSpec:
 
 
 def _search(
-    recording: str, protocol: Protocol, count: int, strategy: str, updates: int, seed: int, report: Report
+    recording: str, protocol: Protocol, count: int, strategy: str, updates: int, seed: int, corpus: str, report: Report
 ):  # fmt: skip
     """The search, a random one of the same budget, and three networks from fresh seeds."""
     from analysis.answers.architectures import searched
@@ -220,17 +237,19 @@ def _search(
         strategy=strategy,
         updates=updates,
         seed=seed,
+        corpus=corpus,
         report=report,
     )
 
 
 def _look(
-    recording: str, protocol: Protocol, count: int, strategy: str, updates: int, seed: int, seconds: float, report: Report
+    recording: str, protocol: Protocol, count: int, strategy: str, updates: int, seed: int, corpus: str, seconds: float,
+    report: Report,
 ):  # fmt: skip
     """The search where it is stored, else what it costs."""
     from analysis.answers.architectures import stored_search
 
-    asked = dict(count=count, strategy=strategy, updates=updates, seed=seed)
+    asked = dict(count=count, strategy=strategy, updates=updates, seed=seed, corpus=corpus)
     found = stored_search(recording, protocol, **asked)
     return Priced(Cost(1, seconds=seconds)) if found is None else Ready(found)
 
@@ -238,6 +257,7 @@ def _look(
 def _python(choice) -> str:
     changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
     protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
+    times = f", corpus={choice.corpora[0]!r}" if choice.corpora and choice.trained else ""
     return "\n".join([
         '"""Made by BrainLens: a search over networks of operators."""',
         "",
@@ -245,7 +265,7 @@ def _python(choice) -> str:
         "from analysis.answers.architectures import searched",
         "",
         f"answer = searched({choice.recording!r}, {protocol}, count={choice.networks}, strategy={choice.strategy!r},",
-        f"                  updates={choice.trained}, seed={choice.search_seed})",
+        f"                  updates={choice.trained}, seed={choice.search_seed}{times})",
         "print(answer.sentence)",
         "print(answer.caption)",
         'answer.frame.to_csv("architectures.csv", index=False)',

@@ -11,11 +11,15 @@ import torch
 
 from analysis import preset
 from analysis.answers.architectures import architectures, fresh_seeds, ground, judged, search
+from analysis.answers.outcomes import gain
 from analysis.features.activations import _texts
 from analysis.features.surprisal import span_surprisal
 from analysis.models import load
 from analysis.models.operators.language import ARITY, Candidate, features, mutated, sampled
 from analysis.models.operators.reader import OperatorModel, save
+from analysis.models.variants.wired import piece_loss
+from analysis.models.zoo.wire import brief, recipe_of, tokens_for
+from analysis.store.store import Store
 from analysis.text.passages import Passage, words
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
@@ -194,6 +198,47 @@ def test_a_search_is_the_same_again_and_never_looks_at_the_other_half(on):
     assert fresh["held_out"].nunique() == 4
     with pytest.raises(BrainLensError, match="strategy"):
         search(on, 8, strategy="greedy")
+
+
+def test_reading_times_are_those_of_the_trained_network_and_leave_nothing_behind(clean_home):
+    """Its name is that of the network at birth, under which its surprisal must not be kept."""
+    name, updates = "net-1x32-forward-none-x.h.add.tanh", 3
+    on, store = ground("simulated"), Store()
+    asked = dict(seeds=1, width=32, updates=updates, text="A cat sat.", store=store)
+    fresh = fresh_seeds([name], on, corpus="simulated-reading", **asked)
+    reader = load(f"{name}@untrained:init:1")
+    recipe = replace(recipe_of(name, reader.module.config, 1), length=128)
+    brief(reader.module, recipe, tokens_for(reader.tokenizer), updates, piece_loss)
+    by_hand = gain(reader, "simulated-reading", store=Store(clean_home / "other"))
+    assert fresh["delta_ll"][0] == pytest.approx(by_hand, abs=1e-9)
+    born = gain(load(f"{name}@untrained:init:1"), "simulated-reading", store=store)
+    elsewhere = Store(clean_home / "third")
+    assert born == gain(load(f"{name}@untrained:init:1"), "simulated-reading", store=elsewhere)
+    assert born != pytest.approx(by_hand, abs=1e-9)
+    assert "delta_ll" not in fresh_seeds([name], on, **asked)
+    back = "net-1x32-backward-none-x.h.add.tanh"
+    assert fresh_seeds([back], on, corpus="simulated-reading", **asked)["delta_ll"].isna().all()
+
+
+def test_what_surprisal_adds_is_said_where_its_interval_is_above_nothing():
+    two = ["net-1x64-forward-none-x.h.add.sin", "net-1x96-forward-none-x.tanh"]
+    tree = pd.DataFrame({
+        "number": [0, 1], "name": two, "formula": ["sine", "plain"], "family": "recurrent", "search": [0.3, 0.2],
+        "held_out": [0.3, 0.2], "bits_per_byte": np.nan, "weights": 1.0,
+    })  # fmt: skip
+
+    def said(values):
+        fresh = pd.DataFrame([
+            {"name": name, "formula": name, "family": "recurrent", "seed": seed, "held_out": 0.2 + 0.01 * seed,
+             "bits_per_byte": np.nan, "delta_ll": value}
+            for name in two for seed, value in enumerate(values)
+        ])  # fmt: skip
+        return architectures(tree, fresh).sentence
+
+    assert "adds .0020 [.0015, .0025] nats a word" in said([0.0018, 0.0020, 0.0022])
+    assert "adds nothing that is shown" in said([-0.0018, 0.0020, 0.0022])
+    assert "adds nothing that is shown" in said([0.0019, 0.0020])  # two seeds claim nothing
+    assert "reading times" not in said([np.nan] * 3)
 
 
 def test_choosing_among_noise_is_all_optimism():

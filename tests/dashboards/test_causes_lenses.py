@@ -262,6 +262,20 @@ def test_architectures_draw_search_and_unseen_apart():
     lens.searches.keep(lens._wish().key, Ready(answer))
     lens.refresh()
     rendered(lens, ["Search and unseen", "Front", "Course"])
+    fresh = pd.DataFrame([
+        {"name": one["name"], "formula": one["formula"], "family": one["family"], "seed": seed, "held_out": 0.2 + 0.01 * seed,
+         "bits_per_byte": 3.0 + 0.1 * seed, "delta_ll": 0.002 + 0.0001 * seed}
+        for one in rows[:3] for seed in range(3)
+    ])  # fmt: skip
+    trained = Architectures(recording="simulated", trained=16, corpora=["simulated-reading"])
+    assert trained._wish().key != lens._wish().key
+    trained.wait()
+    trained.searches.keep(trained._wish().key, Ready(architectures(pd.DataFrame(rows), fresh)))
+    trained.refresh()
+    more = ["Fresh seeds", "Bits per byte", "Reading times"]
+    rendered(trained, ["Search and unseen", "Front", "Course", *more])
+    assert "nats a word" in trained.shown.pictures[-1].spec.answer
+    assert "corpus='simulated-reading'" in trained.shown.pictures[0].python
 
 
 @pytest.mark.slow
@@ -282,6 +296,8 @@ def test_a_search_runs_in_the_lens_and_on_the_command_line(tmp_path):
 
 def test_wrong_words_of_the_commands_are_answered_with_the_choices():
     run = CliRunner().invoke
+    born = run(main, ["architectures", "search", "--times", "simulated-reading"])
+    assert born.exit_code and "--updates 64" in f"{born.output}{born.exception}"
     assert "21 runs of 640 updates" in run(main, ["wiring", "--price"]).output
     wrong = run(main, ["perturb", "zoo-causal-1m", "zoo-causal-3m"])
     assert wrong.exit_code and "Give one model" in wrong.output
