@@ -146,11 +146,18 @@ RECORDINGS = {
 }
 
 
+class Files(dict):
+    """Name -> content, told by its names: hypothesis prints the arguments of what failed."""
+
+    def __repr__(self) -> str:
+        return f"Files({', '.join(self)})"
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """Name -> content of one whole file of each kind, and the folder in which they stand."""
     folder = tmp_path_factory.mktemp("whole")
-    found = {}
+    found = Files()
     for name, write in RECORDINGS.items():
         place = folder / name.replace(".", "-")
         place.mkdir()

@@ -18,6 +18,7 @@ from analysis.scoring.keys import told_keys
 from analysis.store.promises import refuse_number
 from analysis.store.store import Store
 from data.errors import BrainLensError
+from data.own.archive import DAMAGE
 
 __all__ = ["LARGEST", "MANIFEST", "Capsule", "read_any_capsule", "read_capsule"]
 
@@ -85,7 +86,9 @@ def read_any_capsule(path: str | Path) -> Capsule:
     try:
         with zipfile.ZipFile(path) as opened:
             files = _files(path, opened)
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
+    except (BrainLensError, MemoryError):
+        raise
+    except DAMAGE as error:
         raise _bad(path, f"it cannot be opened ({error})") from error
     manifest = _json(path, files, MANIFEST)
     if manifest.get("format") != FORMAT or not isinstance(manifest.get("files"), dict):
@@ -107,7 +110,7 @@ def read_any_capsule(path: str | Path) -> Capsule:
             for name, content in files.items()
             if name.endswith(".npy")
         }
-    except (ValueError, EOFError, OSError) as error:
+    except DAMAGE as error:
         raise _bad(path, f"a table or an array in it cannot be read ({error})") from error
     return Capsule(
         _json(path, files, "provenance.json"),

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from data.errors import BrainLensError
 
-__all__ = ["unpacking"]
+__all__ = ["DAMAGE", "unpacking"]
 
-_DAMAGE = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, UnicodeError, OSError, KeyError,
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OSError, KeyError, ValueError,
 )  # fmt: skip
+"""What opening and unpacking a damaged ZIP archive raises (a UnicodeError is a ValueError)."""
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def unpacking(path: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
     except (BrainLensError, MemoryError):
         raise
-    except (*_DAMAGE, ValueError) as error:
+    except DAMAGE as error:
         raise BrainLensError(
             f"{Path(path).name} is an archive that cannot be unpacked: {error}",
             remedy="Download or pack it again",

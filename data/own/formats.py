@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError
+from data.own.archive import DAMAGE
 from data.own.gate import beside_of
 from data.own.limits import MOST_UNPACKED, MUCH, within
 from data.own.matlab import read_apart
@@ -80,7 +81,7 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
     path = Path(path)
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except DAMAGE as error:
         raise BrainLensError(
             f"{path.name} is not an npz file: {error}", remedy="Write it with numpy.savez"
         ) from None

@@ -27,10 +27,8 @@ def read_apart(path: Path) -> dict[str, np.ndarray]:
     ------
     NotImplementedError
         For a file of version 7.3.
-    MemoryError
-        Where it takes more than :data:`MOST_MEMORY`.
     BrainLensError
-        Where the file is no MATLAB file, or the process that read it was lost.
+        Where the file is no MATLAB file, asks for more than :data:`MOST_MEMORY`, or the process that read it was lost.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "read.npz"
@@ -51,7 +49,10 @@ def read_apart(path: Path) -> dict[str, np.ndarray]:
         if done.returncode == _NEWER:
             raise NotImplementedError
         if done.returncode == _FULL:
-            raise MemoryError
+            raise BrainLensError(
+                f"{path.name} asks for more than {MOST_MEMORY / 1e9:.0f} GB to be read: it is damaged, or too large",
+                remedy="Save it again, a part of it, or NetCDF",
+            )
         if done.returncode == _REFUSED:
             raise BrainLensError(
                 f"{path.name} is not a MATLAB file that can be read: {done.stdout.decode('utf-8', 'replace')[:300]}",

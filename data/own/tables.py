@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError
+from data.own.archive import DAMAGE
 from data.own.delimited import frame_of, layout
 from data.own.foreign import advice
 from data.own.limits import MOST_BYTES, MOST_RATIO, MOST_UNPACKED, within
@@ -325,9 +326,6 @@ def _parquet(path: Path) -> pd.DataFrame:
     return named(path.name, frame)
 
 
-_ZIP_FAULTS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error)
-
-
 def _unzipped(path: Path) -> bytes:
     """The one table of an archive."""
     try:
@@ -346,7 +344,9 @@ def _unzipped(path: Path) -> bytes:
             within(path, held[0].file_size)
             with archive.open(held[0]) as stream:
                 raw = stream.read(held[0].file_size + 1)
-    except _ZIP_FAULTS as error:
+    except BrainLensError:
+        raise
+    except DAMAGE as error:
         raise BrainLensError(
             f"{path.name} cannot be unpacked: {error}",
             remedy="Unpack it yourself and name the table",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import BrainLensError, unknown
+from data.own.archive import DAMAGE
 from data.own.limits import within
 
 __all__ = ["arrays_of", "of_array", "read_array"]
@@ -84,7 +85,7 @@ def _members(path: Path) -> list[str]:
                         found.append(name.removesuffix(".npy"))
     except BrainLensError:
         raise
-    except (ValueError, OSError, zipfile.BadZipFile):  # said in words where it is read
+    except DAMAGE:  # said in words where it is read
         return []
     return found
 
@@ -151,7 +152,7 @@ def _numpy(path: Path, dataset: str | None) -> np.ndarray:
             return loaded[_chosen(path, dataset, _members(path), f", of {len(names)}")]
     except BrainLensError:
         raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise BrainLensError(
             f"{path.name} is not a plain array: {error}", remedy="Save it with numpy.save"
         ) from None

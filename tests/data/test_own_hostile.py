@@ -218,3 +218,61 @@ def test_variables_of_any_name_and_kind_come_over(tmp_path):
     assert found["cells"].shape == (2, 2) and found["cells"][0, 0].ravel()[0] == "a"
     np.testing.assert_array_equal(found["cells"][0, 1], np.ones((1, 3)))
     assert found["cells"][1, 1].dtype.kind == "V"
+
+
+@pytest.fixture
+def newer():
+    """Makes the members of a ZIP archive ask for a version of unpacking that there is not."""
+
+    def change(path):
+        content = bytearray(path.read_bytes())
+        at = content.find(b"PK\x01\x02")
+        while at >= 0:
+            content[at + 6 : at + 8] = (118).to_bytes(2, "little")
+            at = content.find(b"PK\x01\x02", at + 4)
+        path.write_bytes(content)
+        return path
+
+    return change
+
+
+def test_an_archive_of_an_unknown_version_is_refused_by_every_reader_of_archives(tmp_path, newer):
+    import zipfile
+
+    from analysis.scoring.capsules import read_any_capsule
+    from data.own.archive import unpacking
+    from data.own.formats import load_npz
+    from data.own.tables import read_table
+    from data.stories.arrays import read_array
+
+    np.savez(tmp_path / "mine.npz", responses=np.zeros((4, 2)))
+    newer(tmp_path / "mine.npz")
+    with zipfile.ZipFile(tmp_path / "mine.csv.zip", "w") as archive:
+        archive.writestr("mine.csv", "text,y\na,1\n")
+    for copy in ("mine.zip", "mine.xlsx"):
+        (tmp_path / copy).write_bytes((tmp_path / "mine.csv.zip").read_bytes())
+        newer(tmp_path / copy)
+    newer(tmp_path / "mine.csv.zip")
+
+    def opened(path):
+        with unpacking(path) as archive:
+            archive.namelist()
+
+    for reader, name in (
+        (load_npz, "mine.npz"),
+        (lambda path: read_array(path, None), "mine.npz"),
+        (read_table, "mine.csv.zip"),
+        (read_table, "mine.xlsx"),
+        (read_any_capsule, "mine.zip"),
+        (opened, "mine.zip"),
+    ):
+        with pytest.raises(BrainLensError, match=name.replace(".", r"\.")):
+            reader(tmp_path / name)
+
+
+def test_a_matlab_file_that_asks_for_more_than_there_is_is_refused_in_words(tmp_path):
+    """Of version 4: 40,000 x 40,000 numbers are announced, and two bytes follow."""
+    header = np.array([0, 40_000, 40_000, 0, 2], "<i4").tobytes()
+    (tmp_path / "x.mat").write_bytes(header + b"y\0" + b"12")
+    with pytest.raises(BrainLensError, match=r"x\.mat asks for more than 8 GB"):
+        read(tmp_path / "x.mat")
