@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, plural
+from analysis.answers.answer import Answer, decimal, interval, p_value, plural
 from analysis.answers.persons import Bits, alone, held_together, surprisals_of
 from analysis.ceiling.likeness import Groups, backwards, folds_of, groups_of_people, mean_pairs
 from analysis.ceiling.persons import columns_r, persons, profiles, wide
@@ -168,9 +168,9 @@ def groups_words(groups: Groups | None, why: str) -> str:
     if groups.p >= 0.05:
         return (
             f"People would fall into {groups.count} groups ({sizes}), but halves of the items do not agree on them (adjusted "
-            f"Rand {decimal(groups.agreement)}, p = {groups.p:.2f}): not to be read as kinds of readers; {reliable}."
+            f"Rand {decimal(groups.agreement)}, {p_value(groups.p)}): not to be read as kinds of readers; {reliable}."
         )
     return (
         f"People fall into {groups.count} groups ({sizes}) by which models predict them best; halves of the items agree on "
-        f"them (adjusted Rand {decimal(groups.agreement)}, p = {groups.p:.3f}); {reliable}."
+        f"them (adjusted Rand {decimal(groups.agreement)}, {p_value(groups.p)}); {reliable}."
     )

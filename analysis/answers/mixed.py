@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.answers.answer import Answer, plural
+from analysis.answers.answer import Answer, p_value, plural
 from analysis.reading.run import Reading
 
 __all__ = ["mixed_fits"]
@@ -39,8 +39,8 @@ def mixed_fits(found: Sequence[Reading], recording: str) -> Answer | None:
         failed = "" if row.converged else ", NOT CONVERGED"
         said.append(
             f"{row.model}: surprisal b = {row.b:.4g} per bit (z = {row.z:.2f}), chi2({row.df}) = {row.chi2:.1f}, "
-            f"p {_p(row.p)}, AIC {row.aic:,.1f} ({abs(row.delta_aic):.1f} {'less' if row.delta_aic > 0 else 'more'} than without "
-            f"it){failed}"
+            f"{p_value(row.p)}, AIC {row.aic:,.1f} ({abs(row.delta_aic):.1f} {'less' if row.delta_aic > 0 else 'more'} than "
+            f"without it){failed}"
         )
     several = tests["formula"].nunique() > 1
     formulas = "; ".join(
@@ -70,7 +70,3 @@ def mixed_fits(found: Sequence[Reading], recording: str) -> Answer | None:
         facts={"tests": tests},
         axes={"x_title": "", "y_title": f"Change of {response} per SD of the predictor"},
     )
-
-
-def _p(p: float) -> str:
-    return "< .001" if p < 0.001 else f"= {p:.3f}".replace("0.", ".", 1)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.answers.answer import Answer, decimal, interval, listed, p_value, plural
 from analysis.answers.outcomes import LEAST_SEEDS, Outcome, mean_over_seeds
 from analysis.models.variants.spec import split
 from data.errors import BrainLensError
@@ -234,7 +234,7 @@ def lesions(found: Iterable[Outcome]) -> Answer:
         verdict = "more than any" if row.p <= 1 / (row.seeds + 1) + 1e-12 else "not more than all"
         said.append(
             f"{row.percent:g} % localised units cost {decimal(row.lost)} of r, {verdict} of "
-            f"{plural(row.seeds, 'random lesion')} of the same blocks (mean {decimal(row.others)}; p = {decimal(row.p)})"
+            f"{plural(row.seeds, 'random lesion')} of the same blocks (mean {decimal(row.others)}; {p_value(row.p, 2)})"
         )
     sentence = f"{whole['model']} predicts with r = {decimal(whole['r'])} at its output layer. " + (
         "; ".join(said) + "."

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis.answers.answer import Answer, decimal, interval, listed, plural, signed
+from analysis.answers.answer import Answer, decimal, interval, listed, p_value, plural, signed
 from analysis.statistics.measured import beside
 from analysis.statistics.turning import people_by_blocks
 from data.errors import BrainLensError, unknown
@@ -259,12 +259,12 @@ def _sentence(course: xr.Dataset, table: pd.DataFrame, by: str) -> str:
     if best.p > 0.05:
         return (
             f"{model} predicts {course.attrs['recording']} at no lag beyond chance (largest r = {decimal(best.r)} at "
-            f"{_lag(best.peak, unit)}{where}, p = {best.p:.3f})."
+            f"{_lag(best.peak, unit)}{where}, {p_value(best.p)})."
         )
     parts = [
         f"{model} predicts {course.attrs['recording']} best{where} at {_lag(best.peak, unit)} "
         f"[{best.peak_low:g}, {best.peak_high:g}] after the words, r = {decimal(best.r)} {interval(best.r_low, best.r_high)}"
-        f" (p = {best.p:.3f})"
+        f" ({p_value(best.p)})"
     ]
     if np.isfinite(best.onset_low):
         parts.append(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, plural
+from analysis.answers.answer import Answer, decimal, interval, p_value, plural
 from analysis.answers.outcomes import lean
 from analysis.features.activations import extract
 from analysis.models import load
@@ -149,7 +149,7 @@ def score_units(
         f"The {plural(int(own['n']), 'unit')} of {found.model} that answer most to {found.about or 'the first texts'} predict "
         f"{recording.id} with r = {decimal(own['r'])} {interval(own['r_low'], own['r_high'])}; as many others of the same blocks "
         f"with {decimal(others.mean())} ({decimal(others.min())} to {decimal(others.max())} over {plural(len(others), 'draw')}; "
-        f"p = {decimal(p)})."
+        f"{p_value(p, 2)})."
     )
     caption = (
         f"{percent:g} % of all units, over all blocks together, as one set of features; {found.first} texts against "

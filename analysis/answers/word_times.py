@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal
+from analysis.answers.answer import Answer, decimal, p_value
 from analysis.features.time import detrended, resample
 from data.errors import BrainLensError
 from data.readers.simulated import hrf
@@ -195,16 +195,16 @@ def _sentence(recording, verdict, peak, samples, profile, best, lags, p) -> str:
     if verdict == "unclear":
         return (
             f"{recording.id}: no offset of the words follows the signal beyond chance (largest r {decimal(profile[best])}, "
-            f"p = {p:.3f}): whether the words stand where they were heard cannot be told."
+            f"{p_value(p)}): whether the words stand where they were heard cannot be told."
         )
     if verdict == "right":
         return (
             f"{recording.id}: the words stand where the signal heard them "
-            f"(r = {decimal(profile[best])} at {peak:+g} s, p = {p:.3f})."
+            f"(r = {decimal(profile[best])} at {peak:+g} s, {p_value(p)})."
         )
     late = "late" if peak < 0 else "early"
     verb = "subtract" if peak < 0 else "add"
     return (
         f"{recording.id}: word times run {abs(peak):g} s {late}: {verb} {abs(peak):g} s ({abs(int(samples))} samples). "
-        f"Word rate follows the signal with r = {decimal(profile[best])} there and {here} as they stand (p = {p:.3f})."
+        f"Word rate follows the signal with r = {decimal(profile[best])} there and {here} as they stand ({p_value(p)})."
     )

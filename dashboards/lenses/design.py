@@ -10,10 +10,12 @@ from pathlib import Path
 
 import panel_material_ui as pmui
 
+from analysis.answers.answer import listed
 from analysis.answers.controversial import controversial
 from analysis.answers.drive import candidates_of, drive
 from analysis.answers.planning import check_effect, growth, pilot_of, planning
 from analysis.design.templates import write_templates
+from analysis.models.catalog import card
 from analysis.paper.methods_answers import beside
 from analysis.progress import Report
 from analysis.protocol import Protocol
@@ -181,6 +183,11 @@ class Design(Lens):
         if count < 2:
             what = "set apart" if choice.design == "controversial" else "told apart"
             return f"Choose two models that are to be {what}."
+        if mute := self._mute():
+            return (
+                f"{listed(mute)} {'gives' if len(mute) == 1 else 'give'} no probabilities of words: choose other models, or let "
+                "both disagree in predicted responses."
+            )
         if choice.design == "power":
             if not choice.effect:
                 return "Say what the smallest difference is that you would care about (in variance explained, such as 0.01)."
@@ -191,6 +198,16 @@ class Design(Lens):
             except ValueError:
                 return f"{choice.effect!r} is no number: give the smallest effect of interest, such as 0.01."
         return ""
+
+    def _mute(self) -> list[str]:
+        """The chosen models that do not say how probable a sentence is, where that is asked."""
+        choice = self.selection
+        if choice.design != "controversial" or choice.by_response:
+            return []
+        return [name for name in choice.models[:2] if card(name).cls in _MUTE]
+
+    def _by_response(self) -> None:
+        self.selection.by_response = True
 
     def show_example(self) -> None:
         """Choose models that ship."""
@@ -243,10 +260,10 @@ class Design(Lens):
     def view(self) -> View:
         if lacking := self._lacking():
             few = len(self.selection.models) < (1 if self.selection.design == "drive" else 2)
-            return View(
-                empty=lacking,
-                action=("Choose models that ship", self.show_example) if few else None,
-            )
+            action = ("Choose models that ship", self.show_example) if few else None
+            if self._mute():
+                action = ("Compare predicted responses", self._by_response)
+            return View(empty=lacking, action=action)
         wish, choice = self._wish(), self.selection
         answer = self.answers.value(wish.key)
         if answer is None:
@@ -286,6 +303,8 @@ def _written(items, kind: str) -> dict[str, bytes]:
         }
 
 
+_MUTE = ("embedding", "random", "activations")
+"""Classes of models that give activations only."""
 _LABELS = {"drive": "Sentences", "controversial": "Pairs", "power": "Power"}
 
 

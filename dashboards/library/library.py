@@ -34,6 +34,8 @@ IN_TIME = {"sample": "story", "volume": "story", "epoch": "epochs"}
 """What a row of a recording is, and the preset that takes it."""
 ASKING = {"sample": "regions", "epoch": "time"}
 """What a row of an own recording is, and the lens that shows it first; ``layers`` asks the others."""
+CARD = 460
+"""Width of the card, in pixels."""
 TABS = ("Recordings", "Models", "Add your own", "Storage", "Sweeps")
 READ = ("reading times", "eye tracking", "eeg")
 """Kinds that the Reading lens asks first, where they are measured word by word."""
@@ -130,10 +132,11 @@ class Library(pn.viewable.Viewer):
             ),
             self._card,
             anchor="right",
-            size=460,
+            size=CARD,
             variant="persistent",
             open=False,
         )
+        self.drawer.param.watch(self._make_room, "open")
         self._confirm = pmui.Dialog(
             title="", show_close_button=True, close_on_click=True, title_variant="h5"
         )
@@ -328,6 +331,11 @@ class Library(pn.viewable.Viewer):
     def close_card(self) -> None:
         """Put the card away."""
         self._open, self.drawer.open = None, False
+
+    def _make_room(self, _) -> None:
+        """What lies beside the card ends where it begins; on a narrow window it covers what it must."""
+        room = f"min({CARD}px, max(0px, 100vw - 820px))"
+        self.body.styles = {"padding-right": room} if self.drawer.open else {}
 
     def _show(self, kind: str, name: str) -> None:
         self._open = (kind, name)

@@ -56,6 +56,18 @@ def test_what_is_missing_is_asked_for():
         assert len(lens.selection.models) == 2 and lens.missing()
 
 
+def test_models_that_give_no_probabilities_are_told_before_anything_runs():
+    lens = Design(models=["zoo-causal-200k", "zoo-glove-64d"], design="controversial")
+    assert "zoo-glove-64d gives no probabilities of words" in lens.shown.empty
+    assert not lens.missing()
+    label, press = lens.shown.action
+    assert label == "Compare predicted responses"
+    press()
+    assert lens.selection.by_response and lens.missing()
+    masked = Design(models=["zoo-causal-200k", "zoo-masked-1m"], design="controversial")
+    assert masked.missing()
+
+
 def assert_experiments(picture, what):
     """The zip has the items for PCIbex and PsychoPy, each of them once or, as a pair, in two lists."""
     files = picture.more()

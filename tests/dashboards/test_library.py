@@ -121,7 +121,7 @@ def test_the_card_of_a_recording_says_all_that_matters(library):
     spec = histogram(described, "simulated-reading")
     assert len(spec.table) == len(described.responses) and spec.stamp == "simulated data"
     library.pressed("Escape")
-    assert not library.drawer.open
+    assert not library.drawer.open and not library.body.styles
 
 
 def test_groups_of_one_size_have_one_size():
@@ -247,7 +247,11 @@ def test_upload_checks_again_when_a_column_is_changed_and_adds_it(library):
     settle(library, lambda: "It can be used" in words(upload._report))
     upload.add()
     settle(library, lambda: "mine" in library.recordings.ids)
-    assert library.recordings.ids[0] == "mine" and library.drawer.open
+    assert (
+        library.recordings.ids[0] == "mine"
+        and library.drawer.open
+        and "460px" in library.body.styles["padding-right"]
+    )
     assert library.selection.recording == "mine"  # in use at once
     assert "mine is in use" in words(library._told)
     settle(library, lambda: "6 groups" in words(library._card))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, plural
+from analysis.answers.answer import Answer, decimal, interval, p_value, plural
 from analysis.statistics import paired
 from analysis.statistics.measured import beside
 from data.errors import BrainLensError
@@ -70,7 +70,7 @@ def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
     caption = (
         "Each point is one target: r held out, every fold with the layer chosen for it. The interval is of the paired "
         "difference (95 %, the same people and stimulus groups drawn for both, every fold with the layer chosen for it"
-        + (f"; p = {p:.3f}" if np.isfinite(p) else "")
+        + (f"; {p_value(p)}" if np.isfinite(p) else "")
         + ")."
         + (
             f" {beside('difference, averaged')}"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, listed, percent, signed
+from analysis.answers.answer import Answer, decimal, interval, listed, p_value, percent, signed
 from analysis.answers.trust.panels import PANELS
 
 __all__ = ["RULES", "verdict"]
@@ -182,7 +182,7 @@ def _curve(said: Answer, model: str):
     if 0 < one["draws"] < FEWEST:
         doubts.append(f"{one['draws']} exchanges are too few to tell the curve from chance")
     elif np.isfinite(one["p_median"]) and one["p_median"] > 0.05:
-        doubts.append(f"their median is not above chance (p = {decimal(one['p_median'], 3)})")
+        doubts.append(f"their median is not above chance ({p_value(one['p_median'])})")
     finding = f"{percent(one['share'])} of {one['counted']} defensible specifications above 0"
     return finding, " and ".join(doubts)
 
