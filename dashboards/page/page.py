@@ -165,6 +165,7 @@ class Workbench(pn.viewable.Viewer):
                 "Parts of this link could not be used and were left at their defaults.", problems
             )
         self._places[self.selection.lens].body.param.update(objects=[_skeleton()], visible=True)
+        # after a click before the browser is connected: what a page is told then, its address among it, never comes
         self._opening = pn.state.curdoc is not None
         if self._opening:
             pn.state.onload(self._open_first)  # the frame is painted first
@@ -270,6 +271,7 @@ class Workbench(pn.viewable.Viewer):
         self._painted, self._opening = True, False
         self._fit()
         self._open_lens()
+        self._tell()
         if (doc := pn.state.curdoc) is not None and AHEAD and not self.embedded:
             doc.add_timeout_callback(self._open_another, AFTER_PAINT)
         if doc is not None and doc.session_context is not None:
@@ -339,11 +341,16 @@ class Workbench(pn.viewable.Viewer):
                 self.selection.param.update(**{name: defaults()[name] for name in VIEW})
             self._give_back()
             self._lend(self.selection.lens)
-            if not self._opening:  # a click before the browser is connected: what is put into the page then never comes
+            if not self._opening:
                 self._open_lens()
+        if not self._opening:
+            self._tell()
+
+    def _tell(self) -> None:
+        """The address, and the theme: to the browser."""
         self.client.param.update(query=self.selection.query(), lens=self.selection.lens)
         self.navigation.dark = self.selection.theme == "dark"
-        if "theme" in names and hasattr(self, "page"):
+        if hasattr(self, "page"):
             self.page.dark_theme = self.selection.theme == "dark"
 
     def _lend(self, slug: str, asked: Collection[str] = ()) -> None:

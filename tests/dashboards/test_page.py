@@ -259,8 +259,9 @@ def test_a_click_before_the_browser_is_connected_opens_its_lens_afterwards(clean
     with set_curdoc(Document()):
         bench = Workbench("?lens=task")
         bench.selection.lens = "library"
-        assert not bench.lenses
+        assert not bench.lenses and "lens=" not in bench.client.query  # Task is what needs no word
         bench._open_first()
+        assert "lens=library" in bench.client.query  # told once a browser hears it
         assert list(bench.lenses) == ["library"] and bench._places["library"].body.visible
         assert not bench._places["task"].body.visible
         bench.selection.lens = "layers"
