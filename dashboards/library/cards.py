@@ -8,7 +8,7 @@ from pathlib import Path
 import panel as pn
 import panel_material_ui as pmui
 
-from analysis.models.catalog import place
+from analysis.models.catalog import ZOO, place
 from analysis.models.files import hub
 from dashboards.figures.screen import draw
 from dashboards.figures.spec import FigureSpec, Mark
@@ -97,7 +97,7 @@ def model_card(card, state: str, download: str, *, actions: list) -> list:
     ]
     facts = {
         "Why it cannot be run here": card.reason,
-        "Where it comes from": _SOURCES.get(card.source, card.source),
+        "Where it comes from": _source(card),
         "Layers used": _layers_used(card),
         "Tokenizer": _tokenizer(card),
         "On this machine since": _here_since(card),
@@ -114,12 +114,20 @@ def model_card(card, state: str, download: str, *, actions: list) -> list:
 
 _SOURCES = {
     "hub": "the model hub",
-    "package": "ships with the program",
+    "package": "a public package, fetched and converted",
     "folder": "a folder of yours",
     "built": "made when it is asked for",
     "published": "published scores only",
     "file": "a file that you give",
 }
+
+
+def _source(card) -> str:
+    """Where a model's files are from, in words."""
+    here = place(card.id)
+    if here is not None and here.parent == ZOO:
+        return "ships with the program"
+    return _SOURCES.get(card.source, card.source)
 
 
 def _layers_used(card) -> str:

@@ -18,7 +18,7 @@ from data import embedded
 from data.errors import BrainLensError
 from tools.zoo import glove
 from tools.zoo.__main__ import ZOO
-from tools.zoo.export import export
+from tools.zoo.export import SHORT, export, shortened
 from tools.zoo.prepare import train_tokenizer
 
 SENTENCES = [
@@ -170,6 +170,19 @@ def test_an_exported_model_is_read_by_the_ordinary_adapters(kind, corpus, tmp_pa
         expected = -torch.log_softmax(logits[0, :-1].float(), -1)[range(len(ids)), ids].numpy()
         np.testing.assert_allclose(nats, expected, atol=0.02)  # the weights are stored as float16
     assert not list((tmp_path / "model").glob("*.part"))
+
+
+def test_weights_of_fewer_bits_are_the_nearest_ones():
+    values = torch.randn(4000, generator=torch.Generator().manual_seed(0)) * 0.02
+    short, whole = shortened(values, SHORT), shortened(values)
+    assert torch.equal(whole, values.half()) and not torch.equal(short, whole)
+    assert not (short.view(torch.int16) & 0b1111).any()
+    plain = whole.abs() >= 2.0**-14  # below float16 has fewer bits itself
+    error = (short.float() / whole.float() - 1).abs()[plain]
+    assert error.max() <= 2 ** -(SHORT + 1) and error.mean() < 0.005
+    assert torch.equal(shortened(short.float(), SHORT), short)
+    edge = torch.tensor([0.0, -0.0, 1.0, 1.999, -1.999])
+    assert shortened(edge, SHORT).tolist() == [0.0, 0.0, 1.0, 2.0, -2.0]
 
 
 def test_checkpoints_are_kept_on_the_way(corpus, tmp_path):

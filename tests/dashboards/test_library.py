@@ -138,6 +138,7 @@ def test_the_card_of_a_model_says_what_is_used_of_it(library):
     said = words(library._card)
     for expected in (
         "Where it comes from",
+        "ships with the program",
         "Licence: ",
         "the embedding (layer 0) and all 2 blocks",
         "its own; ",

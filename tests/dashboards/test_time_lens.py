@@ -69,15 +69,13 @@ def test_a_recording_without_time_is_said_so():
 
 
 def test_the_command_says_writes_and_draws(monkeypatch, tmp_path):
-    monkeypatch.setattr(
-        "dashboards.command.time.lag_course", lambda model, *_, **__: course(model=model)
-    )
+    monkeypatch.setattr("dashboards.command.time.lag_course", lambda *_, **__: course(model="told"))
     out, drawn = tmp_path / "a.csv", tmp_path / "a.pdf"
     done = CliRunner().invoke(
         main,
         [
             "time",
-            "told",
+            "random-16",
             "--on",
             "simulated-story",
             "--by",
@@ -94,17 +92,15 @@ def test_the_command_says_writes_and_draws(monkeypatch, tmp_path):
     )
     assert out.read_text().startswith("model,kind,group,lag,r,")
     done = CliRunner().invoke(
-        main, ["time", "told", "--on", "simulated-story", "--figure", "a.gif"]
+        main, ["time", "random-16", "--on", "simulated-story", "--figure", "a.gif"]
     )
     assert done.exit_code != 0 and ".pdf" in done.output
 
 
 def test_the_command_writes_each_person(monkeypatch, tmp_path):
-    monkeypatch.setattr(
-        "dashboards.command.time.lag_course", lambda model, *_, **__: course(model=model)
-    )
+    monkeypatch.setattr("dashboards.command.time.lag_course", lambda *_, **__: course(model="told"))
     people = tmp_path / "people.csv"
-    asked = ["time", "told", "--on", "simulated-story", "--people"]
+    asked = ["time", "random-16", "--on", "simulated-story", "--people"]
     done = CliRunner().invoke(main, [*asked, str(people)])
     assert done.exit_code == 0, done.output
     told = each_person_over_time([course(model="told")])
@@ -113,7 +109,7 @@ def test_the_command_writes_each_person(monkeypatch, tmp_path):
     assert list(written.columns) == list(told.frame.columns) and len(written) == len(told.frame)
     np.testing.assert_allclose(written["r"], told.frame["r"])
     monkeypatch.setattr(
-        "dashboards.command.time.lag_course", lambda model, *_, **__: course(people=1, model=model)
+        "dashboards.command.time.lag_course", lambda *_, **__: course(people=1, model="told")
     )
     done = CliRunner().invoke(main, [*asked, str(tmp_path / "none.csv")])
     assert done.exit_code != 0 and "has no table of people" in done.output
@@ -136,7 +132,7 @@ def test_every_person_region_and_lag_is_a_row_in_file_table_and_zip(lens, monkey
         "dashboards.command.time.lag_course", lambda model, *_, **__: course(model="=told")
     )
     out = tmp_path / "rows.csv"
-    asked = ["time", "told", "--on", "simulated-story", "--rows", str(out)]
+    asked = ["time", "random-16", "--on", "simulated-story", "--rows", str(out)]
     done = CliRunner().invoke(main, asked)
     assert done.exit_code == 0, done.output
     written = pd.read_csv(out)

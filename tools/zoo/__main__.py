@@ -84,17 +84,19 @@ def _run(names: list[str], options: argparse.Namespace) -> None:
             train_embedding(recipe, corpus, options.out / name, report=report)
             continue
         from analysis.models.zoo.train import train
-        from tools.zoo.export import export
+        from tools.zoo.export import SHORT, export
 
         def keep(step, module, log, recipe=recipe):
             if options.stop is None:
-                export(module, recipe, corpus, options.out / f"{recipe.id}-step{step}", log)
+                folder = options.out / f"{recipe.id}-step{step}"
+                export(module, recipe, corpus, folder, log, bits=SHORT)
 
         module, log = train(
             recipe, corpus, work, stop=options.stop, report=report, on_checkpoint=keep
         )
         if options.stop is None:
-            export(module, recipe, corpus, options.out / name, log)
+            bits = SHORT if recipe.kind == "shared" else 10
+            export(module, recipe, corpus, options.out / name, log, bits=bits)
     if options.stop is None:
         write_cards(options.out, corpus, report=report)
         if options.out == ZOO:
