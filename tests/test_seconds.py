@@ -11,7 +11,7 @@ def test_a_report_tells_what_takes_long(tmp_path):
     (tmp_path / "suite.xml").write_text(
         '<testsuites><testsuite><testcase classname="tests.test_a" name="test_b[1]" time="0.1"/>'
         '<testcase classname="tests.test_a" name="test_b[2]" time="2.04"/>'
-        '<testcase classname="tests.test_a" name="test_c" time="0.29"/></testsuite></testsuites>'
+        '<testcase classname="tests.test_a" name="test_c" time="0.24"/></testsuite></testsuites>'
     )
     assert long_ones(tmp_path / "suite.xml") == {"tests.test_a::test_b": 2.0}
     (tmp_path / "tests").mkdir()

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-LONG = 0.3
+LONG = 0.25
 """Seconds from which a test waits for the whole suite."""
 KEPT = Path(__file__).parents[1] / "tests" / "seconds.json"
 
