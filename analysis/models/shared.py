@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analysis.models.architectures import anatomy, without_head
+from data.errors import BrainLensError
 
 __all__ = ["MARK", "shared", "tie_blocks", "told_by_the_first"]
 
@@ -20,11 +21,24 @@ def tie_blocks(module):
 
     Blocks stay modules of their own, so that each depth can be read, and cut, by itself. What changes weights changes them at
     every depth at once, and the weights are counted once.
+
+    Raises
+    ------
+    BrainLensError
+        Where the blocks are not of one kind: what the first lacks would stay as it was drawn.
     """
     if not shared(module.config):
         return module
     first, *others = anatomy(without_head(module)).blocks
-    for block in others:
+    shapes = {name: value.shape for name, value in first.named_parameters()}
+    for number, block in enumerate(others, 1):
+        own = {name: value.shape for name, value in block.named_parameters()}
+        if own != shapes:
+            name = sorted(set(own.items()) ^ set(shapes.items()))[0][0]
+            raise BrainLensError(
+                f"config.json says {MARK!r}, and block {number} of {type(module).__name__} is not like the first: {name}",
+                remedy=f"Take {MARK!r} out of config.json, or save a model whose blocks are all of one kind",
+            )
         for name, parameter in first.named_parameters():
             path, _, last = name.rpartition(".")
             setattr(block.get_submodule(path), last, parameter)

@@ -220,12 +220,17 @@ def test_reading_times_are_those_of_the_trained_network_and_leave_nothing_behind
     assert fresh_seeds([back], on, corpus="simulated-reading", **asked)["delta_ll"].isna().all()
 
 
-def test_what_surprisal_adds_is_said_where_its_interval_is_above_nothing():
-    two = ["net-1x64-forward-none-x.h.add.sin", "net-1x96-forward-none-x.tanh"]
-    tree = pd.DataFrame({
-        "number": [0, 1], "name": two, "formula": ["sine", "plain"], "family": "recurrent", "search": [0.3, 0.2],
+def _two_candidates(names) -> pd.DataFrame:
+    """A search that tried two networks, the first of them better."""
+    return pd.DataFrame({
+        "number": [0, 1], "name": names, "formula": ["sine", "plain"], "family": "recurrent", "search": [0.3, 0.2],
         "held_out": [0.3, 0.2], "bits_per_byte": np.nan, "weights": 1.0,
     })  # fmt: skip
+
+
+def test_what_surprisal_adds_is_said_where_its_interval_is_above_nothing():
+    two = ["net-1x64-forward-none-x.h.add.sin", "net-1x96-forward-none-x.tanh"]
+    tree = _two_candidates(two)
 
     def said(values):
         fresh = pd.DataFrame([
@@ -267,10 +272,7 @@ def test_the_front_is_what_nothing_else_beats_in_all():
 def test_two_fresh_seeds_tell_no_two_networks_apart_however_far_they_lie():
     """Two differences that hardly scatter have a narrow t interval by luck; a third is asked for."""
     two = ["net-1x64-forward-none-x.h.add.sin", "net-1x96-forward-none-x.tanh"]
-    tree = pd.DataFrame({
-        "number": [0, 1], "name": two, "formula": ["sine", "plain"], "family": "recurrent", "search": [0.3, 0.2],
-        "held_out": [0.3, 0.2], "bits_per_byte": np.nan, "weights": 1.0,
-    })  # fmt: skip
+    tree = _two_candidates(two)
     held_out = {two[0]: [0.30, 0.31, 0.30], two[1]: [0.10, 0.11, 0.11]}
     said = {}
     for n in (1, 2, 3):

@@ -112,6 +112,19 @@ def test_a_tensor_of_the_first_block_that_is_missing_is_named(tmp_path):
         _ = load(folder).lm
 
 
+@pytest.mark.parametrize("variant", ["", "@untrained:init:0"])
+def test_blocks_of_different_kinds_are_no_shared_ones(tmp_path, variant):
+    """ModernBERT's first block has no norm of its own: those of the others would stay as they were drawn."""
+    folder = tmp_path / "mixed"
+    shutil.copytree(ZOO / "zoo-masked-1m", folder)
+    config = json.loads((folder / "config.json").read_text()) | {"shared_blocks": True}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(
+        BrainLensError, match=r"block 1 of ModernBert.* is not like the first.*norm"
+    ):
+        _ = load(f"{folder}{variant}").lm
+
+
 def test_a_fresh_one_is_that_of_its_untrained_variant():
     recipe: Recipe = RECIPES[NAME]
     made = dict(build(recipe).named_parameters())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from analysis import score
 from analysis.mapping.fit import cross_validate
 from analysis.mapping.splits import make_folds
 from analysis.models import load
@@ -16,6 +18,7 @@ from analysis.models.catalog import cards, state
 from analysis.models.zoo.recipes import CHECKPOINTS, RECIPES
 from analysis.protocol import preset
 from data import embedded
+from data.own.read import read
 from data.readers.simulated import default
 from tools.zoo.__main__ import ZOO, main
 from tools.zoo.cards import _parameters, bits_per_byte, table
@@ -112,6 +115,25 @@ def test_the_card_s_bits_per_byte_come_out_again(told, name):
 def test_the_documentation_shows_the_cards():
     page = (Path(__file__).parents[2] / "docs" / "zoo.md").read_text()
     assert table(ZOO) in page
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["zoo-causal-200k", "zoo-recurrent-700k", "zoo-glove-64d"])
+def test_the_documentation_shows_what_is_scored_on_the_real_average_now(name, own_data, clean_home):
+    """The table of docs/zoo.md once stood for a protocol that was not computed any more."""
+    recording = read(
+        own_data / "pereira2018_average.csv",
+        text="sentence",
+        responses=["lang_LH_avg_effect_size"],
+        group="passage_category",
+    )
+    found = score(name, recording, preset("defended").but(unique=False, controls=()))
+    page = (Path(__file__).parents[2] / "docs" / "zoo.md").read_text()
+    section = page.split("## On real recordings")[1]
+    (told,) = re.findall(rf"\| `{name}` \| (\S+) \[(\S+), (\S+)\] \|", section)
+    shown = (found.value, found.low, found.high)
+    assert [float(one) for one in told] == pytest.approx(shown, abs=0.006)
 
 
 def test_an_unknown_member_is_refused_with_the_choices(capsys):
