@@ -72,6 +72,10 @@ const style = {minimumFractionDigits: decimals, maximumFractionDigits: decimals,
 return whole(tick).toLocaleString("en-US", style).replace("-", "\u2212")
 """
 """Numbers of an axis with equally many decimals, as on paper."""
+_AROUND_ROWS = 90
+"""Pixels of a ranking's height that are not its rows': tools, legend and axis."""
+_TWO_LINES = 22
+"""Pixels of a row that holds a name of two lines."""
 _LONG = 24
 """A ranking of more rows is longer than a window: its numbers stand above it too."""
 _KEPT = "if (cb_obj[name] !== value) { cb_obj[name] = value }"
@@ -446,7 +450,7 @@ def _panel(
         if mark.label is not None and not mark.frame.empty and not spec.horizontal:
             labels(figure, plan, panel, mark, ((pixels or room) - 70, height - 90))
     _name_ends(figure, plan, panel, height - 100, (pixels or room) - 80)
-    _dress(figure, plan, pixels or room)
+    _dress(figure, plan, pixels or room, height)
     if first:
         _legend(figure, plan, named, pixels or room)
         step_bar(figure, plan, pixels or room)
@@ -497,7 +501,7 @@ def _name_ends(figure, plan: Drawing, panel: Panel, pixels: int, wide: int) -> N
 
 
 # ---- around the ink -------------------------------------------------------------------------------------------------------
-def _dress(figure, plan: Drawing, room: int) -> None:
+def _dress(figure, plan: Drawing, room: int, height: int) -> None:
     theme = plan.theme
     if plan.spec.horizontal and len(plan.categories or ()) > _LONG:
         figure.add_layout(LinearAxis(axis_label=plan.spec.y_title), "above")
@@ -525,7 +529,7 @@ def _dress(figure, plan: Drawing, room: int) -> None:
     if plan.spec.horizontal:
         names = plan.categories or ()
         figure.yaxis.ticker = FixedTicker(ticks=list(range(len(names))))
-        figure.yaxis.major_label_overrides = dict(enumerate(_beside(names, room)))
+        figure.yaxis.major_label_overrides = dict(enumerate(_beside(names, room, height)))
         figure.yaxis.major_label_text_line_height = 0.9  # a name on two lines is one name
         figure.yaxis.major_tick_line_color = None
         figure.yaxis.major_label_text_font_size = "9pt" if len(names) <= 32 else "8pt"
@@ -546,12 +550,20 @@ def _dress(figure, plan: Drawing, room: int) -> None:
         figure.yaxis.major_label_overrides = plan.power_ticks
 
 
-def _beside(names: tuple[str, ...], room: int) -> list[str]:
-    """Names of a ranking, which leave most of the figure to it: the hover line has all of a long one."""
-    letters = max(20, int(0.36 * room / _LETTER))
-    if len(names) <= 12:
-        return [_evenly(name, letters) for name in names]
-    return [name if len(name) <= letters else f"{name[: letters - 1]}…" for name in names]
+def _beside(names: tuple[str, ...], room: int, height: int) -> list[str]:
+    """Names of a ranking, which leave most of the figure to it: on two lines where its rows are high enough.
+
+    Where they are not, a name has up to half of the figure and what is longer is cut: the hover line has all of it.
+    """
+    letters, half = max(20, int(0.36 * room / _LETTER)), max(20, int(0.5 * room / _LETTER))
+    rows = (height - _AROUND_ROWS) / max(1, len(names))
+    if len(names) > 12 and rows < _TWO_LINES:
+        return [shortened(name, half) for name in names]
+    found = [_evenly(name, letters) for name in names]
+    return [
+        one if one.count("\n") < 2 else _evenly(name, half)
+        for one, name in zip(found, names, strict=True)
+    ]
 
 
 def _evenly(words: str, letters: int) -> str:

@@ -36,7 +36,6 @@ class Bundle:
     """Everything that can leave, made at once in a thread of its own."""
 
     picture: Picture
-    preview: bytes
     archive: bytes
     files: dict[str, bytes]
 
@@ -63,6 +62,7 @@ class Exporter(pn.viewable.Viewer):
         self._lens = lens
         self._dialog = pmui.Dialog(title="Export", open=False, width_option="lg", **DIALOG)
         self._bundle: Bundle | None = None
+        self._asked: tuple = ()
         self._turn = 0
 
     def __panel__(self):
@@ -289,33 +289,49 @@ class Exporter(pn.viewable.Viewer):
         turn, picture = self._turn, self._picture
         size, chosen = self._style, list(self._panels.value)
         panels = [one for one in self._pictures if one.label in chosen] if len(chosen) > 1 else []
-        options = {"panels": panels, "seen": self._seen.value, "linked": self._corner.value}
+        options = {"panels": panels, "linked": self._corner.value}
+        recipe = self._lens.recipe()
+        asked = (size, chosen, self._corner.value, recipe["selection"])
+        ready = self._bundle is not None and self._bundle.picture is picture
+        ready = ready and self._asked == asked  # only seen otherwise: the files are the same
         self._wait.visible = True
-        self._enable(None)
+        if not ready:
+            self._enable(None)
         try:
-            bundle = await asyncio.to_thread(
-                make, picture, self._lens.slug, self._lens.recipe(), **options, **size
+            shown = await asyncio.to_thread(
+                look, picture, recipe, seen=self._seen.value, **options, **size
             )
+            if turn != self._turn:  # somebody changed his mind meanwhile
+                return
+            self._show(shown, picture, size)
+            if ready:
+                return
+            bundle = await asyncio.to_thread(
+                make, picture, self._lens.slug, recipe, **options, **size
+            )
+            if turn == self._turn:
+                self._asked = asked
+                self._enable(bundle)
         except Exception as error:
             self.close()
             self._lens.fail(error, where="export", title="The export failed")
-            return
         finally:
             if turn == self._turn:
                 self._wait.visible = False
-        if turn == self._turn:  # nobody changed his mind meanwhile
-            self._enable(bundle)
-            self._size.object = (
-                f"{picture.spec.title} {size['width_mm']:g} mm wide, {size['font_size']:g} pt; at 100 % the ruler is true. "
-                "Text stays text in PDF and SVG."
-            )
+
+    def _show(self, shown: bytes, picture: Picture, size: dict) -> None:
+        """The preview, before anything else of the export is made."""
+        self._image.object = on_a_ruler(shown, size["width_mm"])
+        self._size.object = (
+            f"{picture.spec.title} {size['width_mm']:g} mm wide, {size['font_size']:g} pt; at 100 % the ruler is true. "
+            "Text stays text in PDF and SVG."
+        )
 
     def _enable(self, bundle: Bundle | None) -> None:
         self._bundle = bundle
         for button in (*self._downloads.values(), self._zip):
             button.disabled = bundle is None
         if bundle is not None:
-            self._image.object = on_a_ruler(bundle.preview, self._width.value)
             stem = next(iter(bundle.files)).split("/")[0]
             self._zip.filename = f"{stem}.zip"
             for kind, button in self._downloads.items():
@@ -367,17 +383,47 @@ def _tick(at: int) -> str:
     return line + (number if at % 10 == 0 else "")
 
 
-def make(
+def look(
     picture: Picture,
-    name: str,
     recipe: dict,
     *,
     panels: Sequence[Picture] = (),
     seen: str = SIGHTS[0],
     linked: bool = False,
     **style,
+) -> bytes:
+    """The preview of :func:`make`, which draws no more than it shows.
+
+    Parameters
+    ----------
+    picture, recipe, panels, linked
+        As of :func:`make`.
+    seen : str
+        One of :data:`dashboards.figures.export.SIGHTS`.
+    **style
+        As of :func:`dashboards.figures.paper.render`.
+
+    Returns
+    -------
+    bytes
+        A PNG.
+    """
+    from dashboards.figures.export import preview
+
+    style |= _corner(picture, recipe) if linked else {}
+    return preview([one.spec for one in panels] or picture.spec, seen=seen, **style)
+
+
+def make(
+    picture: Picture,
+    name: str,
+    recipe: dict,
+    *,
+    panels: Sequence[Picture] = (),
+    linked: bool = False,
+    **style,
 ) -> Bundle:
-    """Preview and zip of one picture, or of a sheet of several; slow, so never on the page's loop.
+    """Everything that can leave of one picture, or of a sheet of several; slow, so never on the page's loop.
 
     Parameters
     ----------
@@ -387,19 +433,14 @@ def make(
     recipe : dict
     panels : sequence of Picture
         Panels A, B, C.
-    seen : str
-        How the preview is seen: one of :data:`dashboards.figures.export.SIGHTS`.
     linked : bool
         A short link in the lower right corner.
     **style
         As of :func:`dashboards.figures.paper.render`.
     """
-    from dashboards.figures.export import bundle, file_name, marks_of, preview
+    from dashboards.figures.export import bundle, file_name
 
-    if linked:
-        style["corner"] = (
-            f"BrainLens {marks_of(picture.spec, recipe)['numbers'].removeprefix('sha256 ')}"
-        )
+    style |= _corner(picture, recipe) if linked else {}
     specs = [one.spec for one in panels]
     decimal = recipe.get("selection", {}).get("decimal", "point")
     scores = list(picture.scores)
@@ -426,7 +467,15 @@ def make(
     )
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         files = {entry: opened.read(entry) for entry in opened.namelist()}
-    return Bundle(picture, preview(specs or picture.spec, seen=seen, **style), archive, files)
+    return Bundle(picture, archive, files)
+
+
+def _corner(picture: Picture, recipe: dict) -> dict[str, str]:
+    """The short link in the lower right corner."""
+    from dashboards.figures.export import marks_of
+
+    numbers = marks_of(picture.spec, recipe)["numbers"]
+    return {"corner": f"BrainLens {numbers.removeprefix('sha256 ')}"}
 
 
 def figure_code(label: str, recipe: dict, stem: str = "figure", **style) -> str:

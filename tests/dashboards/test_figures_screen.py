@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import weakref
 from dataclasses import replace
 
@@ -296,13 +297,37 @@ LONG = "zoo-causal-400k@untrained:init:0"
 
 
 def test_names_beside_a_ranking_take_lines_where_few_and_are_cut_where_many():
-    few = _beside((LONG, "gpt2"), 500)
+    few = _beside((LONG, "gpt2"), 500, 420)
     letters = int(0.36 * 500 / 6.1)
     assert few[0].replace("\n", "") == LONG and "\n" in few[0] and few[1] == "gpt2"
     assert all(len(line) <= letters for line in few[0].split("\n"))
-    assert _beside((LONG, "gpt2"), 1200) == [LONG, "gpt2"]  # room for all of it
-    many = _beside((LONG, *(f"m{i}" for i in range(12))), 500)
-    assert many[0] == f"{LONG[: letters - 1]}…" and many[1:] == [f"m{i}" for i in range(12)]
+    assert _beside((LONG, "gpt2"), 1200, 420) == [LONG, "gpt2"]  # room for all of it
+    rows = tuple(f"m{i}" for i in range(12))
+    high = _beside((LONG, *rows), 400, 420)  # rows of 25 pixels
+    assert high[0].replace("\n", "") == LONG and high[0].count("\n") == 1 and high[1:] == list(rows)
+    assert _beside((LONG, *rows), 500, 300) == [LONG, *rows]  # half of the figure is enough
+    many = _beside((2 * LONG, *rows), 500, 300)
+    assert many[0] == f"{(2 * LONG)[: int(0.5 * 500 / 6.1) - 1]}…" and many[1:] == list(rows)
+
+
+@pytest.mark.parametrize("room", [430, 520, 700, 1100])
+def test_the_names_of_a_leak_meter_of_four_models_are_whole(room):
+    from dashboards.lens.parts import least_height
+
+    models = ["smollm2-135m-instruct-q4_1", "all-minilm-l6-v2", "stories15m", "glove-6b-50d"]
+    names = [
+        name
+        for model in models
+        for name in (model, f"random embedding beside {model}", f"{model}, untrained")
+    ] + ["position and length", "OASM, no text"]
+    table = pd.DataFrame({"what": names, "r": 0.1, "low": 0.0, "high": 0.2, "folds": "shuffled"})
+    mark = Mark("points", table, "what", "r", "low", "high", colour="folds")
+    spec = FigureSpec("Does the score leak?", (mark,), horizontal=True)
+    shown = draw(spec, room=room, height=least_height(spec)).yaxis[0].major_label_overrides
+    assert {re.sub(r"\s", "", one) for one in shown.values()} == {
+        one.replace(" ", "") for one in names
+    }
+    assert max(one.count("\n") for one in shown.values()) < 2
 
 
 def test_words_below_an_axis_take_three_lines_at_most_and_are_slanted_else():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -19,6 +21,7 @@ from dashboards import Layers, Task, Untrained
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.lens.cell import _made
 from dashboards.lens.client import Client
+from dashboards.lens.export_dialog import Bundle
 from dashboards.lens.lens import Lens
 from dashboards.lens.parts import AROUND, PANEL_HEIGHT, Frame, letters
 from dashboards.lens.table import DataTable
@@ -296,15 +299,50 @@ def test_a_real_score_and_then_from_the_store(clean_home):
 
 
 def test_export_of_what_is_shown(clean_home):
-    from dashboards.lens.export_dialog import make
+    from dashboards.lens.export_dialog import look, make
 
     lens = Task()
-    bundle = make(lens.shown.pictures[0], lens.slug, lens.recipe(), width_mm=85, font_size=7)
-    assert bundle.named(".pdf").startswith(b"%PDF") and bundle.preview.startswith(b"\x89PNG")
+    picture, recipe, size = lens.shown.pictures[0], lens.recipe(), {"width_mm": 85, "font_size": 7}
+    assert look(picture, recipe, **size).startswith(b"\x89PNG")
+    bundle = make(picture, lens.slug, recipe, **size)
+    assert bundle.named(".pdf").startswith(b"%PDF")
     assert bundle.named(".csv").decode().splitlines()[0].startswith("model,")
     assert "schrimpf2021" in bundle.words(
         "references.bib"
     ) and "task(benchmark='neural'" in bundle.words(".py")
+
+
+def test_the_preview_of_an_export_waits_for_no_file_and_a_sight_makes_none_again(monkeypatch):
+    lens = Task()
+    dialog, told = lens._exporter, []
+    monkeypatch.setattr(dialog, "_make", lambda: None)
+    dialog.open()
+
+    def slow(picture, name, recipe, *, panels=(), **style):
+        told.append((dialog._image.object, dialog._zip.disabled, len(panels)))
+        return Bundle(picture, b"", {f"brainlens/brainlens.{style['width_mm']:g}": b""})
+
+    monkeypatch.setattr("dashboards.lens.export_dialog.make", slow)
+
+    def made() -> None:
+        with ThreadPoolExecutor(1) as aside:
+            aside.submit(asyncio.run, dialog._make_off_loop()).result()
+
+    made()
+    first = told[0][0]
+    assert "data:image/png" in first and told[0][1:] == (True, 0) and not dialog._zip.disabled
+    dialog._seen.value = "grey"
+    made()
+    assert len(told) == 1 and dialog._image.object != first and not dialog._zip.disabled
+    dialog._width.value = 114
+    made()
+    assert len(told) == 2 and told[1][1] and told[1][0] == dialog._image.object
+    dialog._setting = True
+    labels = [picture.label for picture in dialog._pictures][:2]
+    dialog._panels.value = labels
+    made()
+    assert len(told) == 3 and told[2][2] == len(labels) > 1
+    lens.close()
 
 
 @pytest.mark.parametrize("kind", [Layers, Task, Untrained])
