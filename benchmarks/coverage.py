@@ -184,6 +184,7 @@ def score_intervals(
 
     from analysis.answers.groups import grouped
     from analysis.ceiling.kinds import ceiling
+    from analysis.statistics.bootstrap import ENOUGH_PEOPLE
 
     rng = np.random.default_rng(design)
     n, who = groups * length, max(people, 1)
@@ -208,7 +209,7 @@ def score_intervals(
         if people == 1:
             first = grouped([score], "subject").frame.drop_duplicates("group").iloc[0]
             found["one subject"] = (first["score"], first["score_low"], first["score_high"])
-        if people > 1 and r:
+        if people >= ENOUGH_PEOPLE and r:
             bound = ceiling(recording, protocol, beside=False)
             found["ceiling (pools)"] = (bound.value, bound.low, bound.high)
             found["share"] = replace(score, ceiling=bound).share
@@ -433,6 +434,8 @@ def grid() -> list[Cell]:
 
 
 def _cells() -> Iterator[Cell]:
+    from analysis.statistics.bootstrap import ENOUGH_PEOPLE
+
     size = dict(groups=32, length=4, targets=3, layers=6, width=12, spread=0.08, rho=0.3)
     kinds = ("ceiling (pools)", "share")
 
@@ -443,7 +446,7 @@ def _cells() -> Iterator[Cell]:
             if people == 1:
                 nominal["one subject"] = 0.95
                 planted |= {"one subject": 0.0} if not r else {}
-            if people > 1 and r:
+            if people >= ENOUGH_PEOPLE and r:
                 nominal |= dict.fromkeys(kinds, 0.95)
             who = {0: "averaged", 1: "one person"}.get(people, f"{people} people")
             yield Cell(f"score, {who}, r {r:g}", score_intervals,
@@ -467,8 +470,8 @@ def _cells() -> Iterator[Cell]:
                    {"both ranks of equals": 0.95, "rank of the last": 0.95}, {}, True, SECOND)  # fmt: skip
     yield Cell("target test, 12 layers of noise", noise_tested,
                dict(layers=12, groups=24, length=4, width=10, draws=39), {"p <= .05": 0.05}, shared=True)  # fmt: skip
-    yield from scores(4)
-    yield from scores(10)
+    for people in (4, 10, 2, 3):
+        yield from scores(people)
     for dimensions, own in ((3, 0.0), (3, 0.3), (1, 0.0)):
         for people in (6, 3, 10):
             for c in (0.6, 0.35):

@@ -179,6 +179,7 @@ def test_a_result_is_told_with_what_its_intervals_kept():
     common = {"nested": True, "low": 0.1, "share": float("nan")}
     assert beside_result(people=0, averaged=True, **common) == ("nested, averaged",)
     assert beside_result(people=4, averaged=False, **common) == ("nested, few people",)
+    assert beside_result(people=2, averaged=False, **common) == ("nested, two or three people",)
     assert beside_result(people=12, averaged=False, **common) == ()
     nothing = common | {"low": -0.1}
     assert beside_result(people=12, averaged=False, **nothing) == ("nested, nothing there",)

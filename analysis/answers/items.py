@@ -7,7 +7,13 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.scoring.per_stimulus import Items
-from analysis.statistics.bootstrap import FEW_PEOPLE, recentred, widening
+from analysis.statistics.bootstrap import (
+    ENOUGH_PEOPLE,
+    FEW_PEOPLE,
+    of_few,
+    recentred,
+    widening,
+)
 from analysis.statistics.measured import beside
 from data.errors import BrainLensError, unknown
 
@@ -149,7 +155,11 @@ def interval_rule(people: int, by: str = "") -> str:
     if people <= 1:
         shared = "widened for the training stimuli that folds share"
         return f"bootstrap over {what}, {shared}; it says nothing of other people"
-    few = f"; with {people} people the interval is optimistic" if people <= FEW_PEOPLE else ""
+    few = ""
+    if people < ENOUGH_PEOPLE:
+        few = f"; the spread between {people} people counts {of_few(people):.1f} times, for so few tell little of it"
+    elif people <= FEW_PEOPLE:
+        few = f"; with {people} people the interval is optimistic"
     return f"bootstrap over people and {what}{few}"
 
 
@@ -231,6 +241,8 @@ def _drawn(
         point = (sums.sum(axis=0).reshape(-1, n_levels).sum(axis=0)) / counts.sum(axis=0).reshape(
             -1, n_levels
         ).sum(axis=0)
+        apart = np.nan_to_num(_of_each(sums, n_levels) / _of_each(counts, n_levels) - point)
+        apart *= of_few(n_people) - 1.0
         rng, rows = np.random.default_rng(seed), []
         for start in range(0, draws, _BLOCK):
             number = min(_BLOCK, draws - start)
@@ -244,9 +256,14 @@ def _drawn(
                 np.einsum("dgl,dg->dl", (who @ each).reshape(number, -1, n_levels), which)
                 for each in (sums, counts)
             )
-            rows.append(total / n)
+            rows.append(total / n + who @ apart / n_people)
     several = (counts.sum(axis=0).reshape(-1, n_levels) > 0).sum(axis=0)
     return point, np.concatenate(rows), several
+
+
+def _of_each(cells: np.ndarray, n_levels: int) -> np.ndarray:
+    """Sums over the clusters, shape (person, level)."""
+    return cells.reshape(len(cells), -1, n_levels).sum(axis=1)
 
 
 # ---- words -----------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from analysis.mapping.similarity import debiased_alignment, dissimilarity, rsa
 from analysis.progress import Report
 from analysis.protocol import SIMILARITIES, Protocol
 from analysis.scoring.blocks import side_by_side
-from analysis.statistics.bootstrap import DRAWS_SEED, recentred, widening
+from analysis.statistics.bootstrap import DRAWS_SEED, of_few, recentred, widening
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -261,7 +261,7 @@ def _with_draws(
     who = (
         rng.integers(len(names), size=(count, len(names))) if several else np.zeros((count, 1), int)
     )
-    whole = np.zeros((count, len(names), starts[-1]))
+    whole, still = np.zeros((count, len(names), starts[-1])), np.zeros((len(names), starts[-1]))
     for person, part, values, influences in kept:
         at = parts.index(part)
         shares = sum(person == other for other, *_ in kept)  # parts this person is in
@@ -277,6 +277,9 @@ def _with_draws(
             whole[:, names.index(person), starts[at] + fold] = (values[fold] + change) / (
                 folds * shares
             )
+            still[names.index(person), starts[at] + fold] = values[fold] / (folds * shares)
+    apart = of_few(len(names)) / np.sqrt(len(names) / (len(names) - 1)) if several else 1.0
+    whole += max(apart - 1.0, 0.0) * (still - still.mean(axis=0))
     each = whole.sum(axis=2)
     point = np.array(
         [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.scoring.summary import letter
+from analysis.statistics.bootstrap import ENOUGH_PEOPLE, FEW_PEOPLE
 from analysis.statistics.measured import beside
 
 __all__ = ["against_others", "question", "sentence", "warnings", "without_r"]
@@ -137,7 +138,11 @@ def _people(score) -> list[str]:
         lines.append(
             "The responses are averaged over people: no ceiling, no normalised score, no inference over people."
         )
-    elif 0 < about["n_subjects"] <= 5:
+    elif 1 < about["n_subjects"] < ENOUGH_PEOPLE:
+        lines.append(
+            f"Only {about['n_subjects']} subjects, who tell little of how people differ: the interval is wide."
+        )
+    elif 0 < about["n_subjects"] <= FEW_PEOPLE:
         lines.append(f"Only {about['n_subjects']} subjects: the interval is optimistic.")
     if not about["averaged"] and score.ceiling.flag:
         what = "Ceiling" if np.isfinite(score.ceiling.value) else "No ceiling"

@@ -22,6 +22,7 @@ __all__ = [
     "compare_models",
     "hierarchical_bootstrap",
     "moments",
+    "of_few",
     "paired",
     "recentred",
     "widening",
@@ -30,6 +31,9 @@ __all__ = [
 DRAWS_SEED = 0
 """Of every draw of people and stimulus groups: one draw serves all models, layers and fold seeds, so that they are paired."""
 FEW_PEOPLE = 5
+"""Up to so many people an interval is called optimistic."""
+ENOUGH_PEOPLE = 4
+"""Below it people are drawn farther apart than they are, see :func:`of_few`."""
 BLOCK = 1 << 16  # numbers handled at once: 512 KiB in float64 stay in the cache
 
 N, SX, SY, SXX, SYY, SXY = range(
@@ -284,7 +288,8 @@ def hierarchical_bootstrap(
 
     Drawing people and stimuli independently (the pigeonhole bootstrap, Owen 2007, doi 10.1214/07-AOAS122) errs on the wide
     side where the noise of single responses dominates. With five people or fewer the spread between people is hardly
-    sampled at all, and the interval is called optimistic.
+    sampled at all: of four or five the interval is called optimistic, of two or three people are drawn farther apart
+    (:func:`of_few`).
     """
     parts = [data] if isinstance(data, Moments) else list(data)
     n_targets = parts[0].n_targets
@@ -313,6 +318,7 @@ def hierarchical_bootstrap(
     additive = "median" not in (targets, people)
     per_target, people_draws = np.empty(n_targets), np.empty((draws + 1, n_people))
     by_fold, counted = np.zeros((draws, sum(part.n_folds for part in parts))), np.zeros(draws)
+    points: list[np.ndarray] = []  # of each person, what each fold gives to the score itself
     for person in range(n_people):
         report.step(person, n_people, "bootstrap")
         mine = np.flatnonzero(codes == person) if len(names) else np.arange(n_targets)
@@ -323,10 +329,17 @@ def hierarchical_bootstrap(
             times = (who == person).sum(axis=1) * np.isfinite(people_draws[1:, person])
             by_fold += times[:, None] * shares[1:]
             counted += times
+            points.append(shares[0])
 
     average = np.nanmedian if people == "median" else np.nanmean
     value = float(_quiet(average, people_draws[0]))
     drawn = people_draws[1:]
+    if several and (apart := of_few(n_people) - 1.0):
+        drawn = drawn + apart * (people_draws[0] - value)
+        if additive:
+            often = np.stack([(who == person).sum(axis=1) for person in range(n_people)], axis=1)
+            known = often * np.isfinite(people_draws[1:])
+            by_fold += apart * (known @ (np.stack(points) - np.mean(points, axis=0)))
     if several:
         drawn = np.take_along_axis(drawn, who, axis=1)
     drawn = _quiet(average, drawn, axis=1)
@@ -362,6 +375,21 @@ def widening(folds: int) -> float:
     training stimuli is 1 / (K - 1). Not used where people are drawn as well, whose spread is the larger part.
     """
     return float(np.sqrt(1 + folds / (folds - 1))) if folds > 1 else 1.0
+
+
+def of_few(people: int) -> float:
+    r"""What the spread between two or three people is multiplied by in each draw: so few show little of it.
+
+    .. math:: \sqrt{n / (n - 1)} \; t_{.975, n - 1} / z_{.975}
+
+    for n people (9.2 of two, 2.7 of three), and 1 from :data:`ENOUGH_PEOPLE` on, where the pigeonhole bootstrap, which counts
+    the noise of single responses twice, makes up for most of it.
+    """
+    if not 1 < people < ENOUGH_PEOPLE:
+        return 1.0
+    from scipy.stats import norm, t
+
+    return float(np.sqrt(people / (people - 1)) * t.ppf(0.975, people - 1) / norm.ppf(0.975))
 
 
 def recentred(draws: np.ndarray, value: float, widened: float = 1.0) -> np.ndarray:
@@ -594,9 +622,11 @@ def _words(parts: list[Moments], names: Sequence, several: bool) -> tuple[str, s
             f"{groups} stimulus groups only: {why}",
             f"the interval says nothing about other people: {why}; it is widened for the variability of training",
         )
-    note = (
-        f"the interval over {len(names)} people is optimistic" if len(names) <= FEW_PEOPLE else ""
-    )
+    note = ""
+    if len(names) < ENOUGH_PEOPLE:
+        note = f"{len(names)} people tell little of how people differ: their spread counts {of_few(len(names)):.1f} times"
+    elif len(names) <= FEW_PEOPLE:
+        note = f"the interval over {len(names)} people is optimistic"
     return f"{len(names)} people and {groups} stimulus groups", note
 
 

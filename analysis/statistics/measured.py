@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from analysis.statistics.bootstrap import FEW_PEOPLE
+from analysis.statistics.bootstrap import ENOUGH_PEOPLE, FEW_PEOPLE
 
 __all__ = [
     "HIGH_CEILING",
@@ -34,6 +34,7 @@ MEASURED = {
     "one subject": ("score, one person, r 0.4", "one subject", 0.9775),
     "nested, averaged": ("score, averaged, r 0.7", "nested", 0.98),
     "nested, few people": ("score, 4 people, r 0.4", "nested", 0.9075),
+    "nested, two or three people": ("score, 3 people, r 0.4", "nested", 0.9875),
     "nested, nothing there": ("score, 10 people, r 0", "nested", 1.0),
     "share": ("score, 4 people, r 0.7", "share", 0.9975),
     "pools": ("ceiling 0.6, 10 people, 3 shared, own 0.3", "pools", 0.8125),
@@ -60,6 +61,7 @@ _SENTENCES = {
     "one subject": "such a band covers in {share} of data sets.",
     "nested, averaged": "such an interval of averaged responses or of one person is on the wide side; where r is high it covers "
     "in {share} of data sets.",
+    "nested, two or three people": "of two or three people such an interval is wide; it covers in {share} of data sets or more.",
     "nested, few people": "of four people such an interval covers in {share} of data sets.",
     "nested, nothing there": "where nothing is predicted an interval over people is wide; it covers in {share} of data sets.",
     "share": "the interval of a share of the ceiling is wide; it covers in {share} of data sets.",
@@ -191,6 +193,8 @@ def beside_result(
     found = []
     if (averaged or people == 1) and nested:
         found.append("nested, averaged")
+    elif not averaged and 1 < people < ENOUGH_PEOPLE:
+        found.append("nested, two or three people")
     elif not averaged and 1 < people <= FEW_PEOPLE and low > 0:
         found.append("nested, few people")
     elif not averaged and people > 1 and low <= 0:

@@ -34,11 +34,11 @@ STEPS = {
     "splits": 1,
     "mapping": 6,
     "summary": 4,
-    "bootstrap": 4,
+    "bootstrap": 5,
     "ceiling": 7,
     "controls": 4,
     "joint fit": 6,
-    "items": 3,
+    "items": 4,
     "store": 2,
 }
 """Step of a score -> its version, raised whenever a number may come out differently; all are part of every score's key."""

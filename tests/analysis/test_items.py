@@ -257,6 +257,7 @@ def test_captions_say_how_intervals_were_made_and_when_they_are_optimistic(plant
         "says nothing of other people" in averaged.caption
         and "over people and" not in averaged.caption
     )
+    assert "between 2 people counts 9.2 times" in interval_rule(2)
     assert "optimistic" not in interval_rule(6) and "texts inside each topic" in interval_rule(
         6, "topic"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.statistics import compare_models, hierarchical_bootstrap, moments
-from analysis.statistics.bootstrap import widening
+from analysis.statistics.bootstrap import of_few, widening
 from data.errors import BrainLensError
 
 
@@ -88,11 +88,12 @@ def test_every_draw_equals_the_slow_bootstrap(measure, targets, people):
                 weights.append(sum(counts[draw][order.index(g)] for g in mine) / len(mine))
         per_target = np.average(scores, axis=0, weights=weights)
         per_person = np.array([average[targets](per_target[subjects == s]) for s in "abc"])
+        per_person += (of_few(3) - 1) * (boot.per_subject - boot.value)
         assert boot.raw[draw] == pytest.approx(average[people](per_person[who[draw]]), abs=1e-10)
     assert boot.low <= boot.value <= boot.high and np.median(boot.draws) == pytest.approx(
         boot.value
     )
-    assert boot.resampled == "3 people and 16 stimulus groups" and "optimistic" in boot.note
+    assert boot.resampled == "3 people and 16 stimulus groups" and "counts 2.7 times" in boot.note
 
 
 def test_targets_with_different_missing_stimuli_are_drawn_as_if_alone():
@@ -234,3 +235,28 @@ def coverage(simulations=200, people=10, groups=40, per_group=4, targets=5, sd_p
 
 def test_intervals_cover_the_population_value():
     assert 0.90 <= coverage() <= 0.99
+
+
+def test_the_spread_of_two_or_three_people_counts_as_students_t_has_it():
+    """Students's t over two persons' scores is 12.7 standard errors wide; so few were drawn as if 1.4 were enough."""
+    assert of_few(2) == pytest.approx(2**0.5 * 12.7062 / 1.95996, rel=1e-4)
+    assert of_few(3) == pytest.approx(1.5**0.5 * 4.30265 / 1.95996, rel=1e-4)
+    assert [of_few(n) for n in (0, 1, 4, 27)] == [1.0] * 4
+    x, y, folds, labels = toy(targets=4)
+    x[:, 2:] = np.random.default_rng(0).standard_normal(
+        x[:, 2:].shape
+    )  # nothing of the second person
+    boot = hierarchical_bootstrap(moments(x, y, folds, labels), np.array(list("aabb")), draws=400)
+    apart = np.ptp(boot.per_subject)
+    assert apart > 0.2 and boot.high - boot.low > 8 * apart
+
+
+def test_equal_people_are_not_drawn_apart():
+    x, y, folds, labels = toy(targets=1)
+    one, two = (
+        hierarchical_bootstrap(
+            moments(np.tile(x, n), np.tile(y, n), folds, labels), np.arange(n), draws=200
+        )
+        for n in (2, 4)
+    )
+    assert (two.low, two.high) == pytest.approx((one.low, one.high))

@@ -10,7 +10,7 @@ import xarray as xr
 
 from analysis.answers.answer import Answer, decimal, listed
 from analysis.scoring.summary import ends, omega, per_target
-from analysis.statistics.bootstrap import DRAWS_SEED, recentred, widening
+from analysis.statistics.bootstrap import DRAWS_SEED, of_few, recentred, widening
 from analysis.statistics.measured import omega_comes_out, omega_covers
 from data.errors import BrainLensError
 
@@ -103,7 +103,8 @@ def _one(model: str, found: list[xr.Dataset], subjects, draws: int) -> pd.DataFr
         if several
         else np.zeros((draws, 1), int)
     )
-    over = np.take_along_axis(drawn, who[:, :, None], axis=1).mean(axis=1)
+    apart = drawn + (of_few(len(people)) - 1.0) * (value - value.mean(axis=0))
+    over = np.take_along_axis(apart, who[:, :, None], axis=1).mean(axis=1)
     wide = (
         1.0 if several else widening(int(min(np.bincount(pd.factorize(found[0].part.values)[0]))))
     )
