@@ -33,6 +33,7 @@ import pandas as pd
 import xarray as xr
 
 from benchmarks import coverage_groups, coverage_story, coverage_wiring
+from data.shares import percent
 
 CHUNK = 10
 SECOND = 2
@@ -600,8 +601,9 @@ def documented(rows: list[dict], unmeasured: list[str] = ()) -> str:
             note = "; ".join(filter(None, [note, "too few to judge yet"]))
         if row.get("undefined"):
             note = "; ".join(filter(None, [note, f"{row['undefined']} not defined"]))
-        nominal = f"{row.get('rule', '')} {row['nominal']:.1%}".strip()
-        said.append(f"| {row['cell']} | {row['measure']} | {nominal} | {row['rate']:.1%} ± {row['error'] or 0:.1%} | "
+        nominal = f"{row.get('rule', '')} {percent(row['nominal'], 1)}".strip()
+        rate = f"{percent(row['rate'], 1)} ± {percent(row['error'] or 0, 1)}"
+        said.append(f"| {row['cell']} | {row['measure']} | {nominal} | {rate} | "
                     f"{row['data_sets']} | {note} |")  # fmt: skip
     if unmeasured:
         said += ["", f"In the grid and not measured yet: {'; '.join(unmeasured)}."]

@@ -28,6 +28,7 @@ from benchmarks.common import (
     table,
     write,
 )
+from data.shares import percent
 
 LIMIT = "its products alone"
 FULL = {"n": 384, "p": 768, "v": 12_155, "layers": 13}
@@ -379,7 +380,7 @@ def on_device(device: str, size: dict, repeats: int) -> int:
                 f"{cores()} cores, s": f"{here:.2f}",
                 "ratio": f"{here / there:.1f}",
                 "max abs dr": f"{np.nanmax(np.abs(kept[device].r - kept['cpu'].r)):.0e}",
-                "same alpha": f"{same:.4%}",
+                "same alpha": percent(same, 4),
             }
         )
         print(table(rows[-1:]).splitlines()[-1], flush=True)
@@ -394,11 +395,11 @@ def show(rows: list[dict]) -> str:
 
     def text(row: dict) -> dict:
         unit = row.get("unit") or ("of the limit" if row.get("peer") == LIMIT else "x")
-        number = f"{row['ratio']:.0%}" if unit == "of the limit" else f"{row['ratio']:.1f}"
+        number = percent(row["ratio"]) if unit == "of the limit" else f"{row['ratio']:.1f}"
         bar = (
             "-"
             if row["bar"] is None
-            else f"{row['bar']:.0%}"
+            else percent(row["bar"])
             if unit == "of the limit"
             else str(row["bar"])
         )

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.coverage import collected
+from data.shares import percent
 from tests.analysis.trust_cases import FAST, activations, joint_fit, recording, smooth
 
 CHUNK = 10
@@ -256,7 +257,10 @@ def documented(rows: list[dict]) -> str:
             said, found = (shown.format(row["said"]), f"{shown.format(row['found'])} ± {shown.format(row['error'])}")  # fmt: skip
         else:
             word = {"covers": "", "rate": ""}.get(row["rule"], f"{row['rule']} ")
-            said, found = f"{word}{row['said']:.1%}", f"{row['found']:.1%} ± {row['error']:.1%}"
+            said, found = (
+                f"{word}{percent(row['said'], 1)}",
+                f"{percent(row['found'], 1)} ± {percent(row['error'], 1)}",
+            )
         notes = [] if row["right"] else ["outside"]
         notes += [f"{row['undefined']} not defined"] if row.get("undefined") else []
         notes += ["too few to judge yet"] if row["n"] + row.get("undefined", 0) < 200 else []

@@ -22,6 +22,7 @@ from benchmarks.coverage import (
     summary,
 )
 from data.catalog.catalog import recording
+from data.shares import percent
 
 
 def cell(name: str) -> Cell:
@@ -87,7 +88,7 @@ def test_a_stopped_run_goes_on_and_its_rows_take_the_place_of_theirs(tmp_path, c
     )
     assert main([*ask, "--data-sets", "40"]) == 0
     said = capsys.readouterr().out
-    assert "| families, rho 0, between 0.2, normal | claimed | 5.0% |" in said and " ± " in said
+    assert "| families, rho 0, between 0.2, normal | claimed | 5.0 % |" in said and " ± " in said
     told = json.loads(out.read_text())
     assert other in told["rows"] and other | {"cell": one.name} not in told["rows"]
     assert {row["data_sets"] for row in told["rows"] if row["cell"] == one.name} == {40}
@@ -142,7 +143,7 @@ def test_what_is_said_beside_an_interval_is_what_was_measured():
     for kind, (name, measure, share) in MEASURED.items():
         row = rows[name, measure]
         assert not row["inside"] and row["data_sets"] >= 400
-        assert row["rate"] == pytest.approx(share, abs=5e-4) and f"{share:.1%}" in beside(kind)
+        assert row["rate"] == pytest.approx(share, abs=5e-4) and percent(share, 1) in beside(kind)
     for row in told["rows"]:
         if (
             not row["inside"] and row["measure"] != "lower bound, planted"
@@ -161,7 +162,7 @@ def test_what_is_said_of_ranks_is_what_was_found():
         row["cell"]: row["rate"] for row in told["rows"] if row["measure"] == "both ranks of equals"
     }
     low, high = found["three models, 6 people"], found["three models, averaged"]
-    assert f"{low:.1%} (six people) to {high:.1%} (averages)" in beside("ranks")
+    assert f"{percent(low, 1)} (six people) to {percent(high, 1)} (averages)" in beside("ranks")
 
 
 def test_the_ceiling_of_the_recording_that_ships_is_the_planted_one():

@@ -9,6 +9,7 @@ import pytest
 
 from analysis.statistics.measured import LEAKS, OMEGA, OMEGA_FOUND, omega_comes_out, omega_covers
 from benchmarks.trust import RESULTS, ROOT, documented, grid, main, run_chunk, summary
+from data.shares import percent
 
 MANY = 200
 
@@ -42,9 +43,9 @@ def test_what_is_said_beside_the_panels_is_what_was_measured(measured):
         assert [low, high] == [round(min(found), 1), round(max(found), 1)], planted
     assert "20 % planted came out as 13.9 to 17.7 %" in omega_comes_out()
     assert round(rows["leak meter, noise", "leak or partly"]["found"], 3) == LEAKS
-    assert f"{OMEGA['4 people apart'][0]:.1%} to" in omega_covers(4) and "8 people" in omega_covers(
-        6
-    )
+    assert f"{percent(OMEGA['4 people apart'][0], 1)} to" in omega_covers(
+        4
+    ) and "8 people" in omega_covers(6)
     page = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
     assert documented(measured["rows"]) in page
     for row in measured["rows"]:  # beyond chance only where it is told

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["Answer", "decimal", "interval", "listed", "p_value", "percent", "plural", "signed"]
+__all__ = ["Answer", "decimal", "interval", "listed", "p_value", "plural", "signed"]
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,6 @@ def interval(low: float, high: float, digits: int = 2) -> str:
         if np.isfinite(low) and np.isfinite(high)
         else ""
     )
-
-
-def percent(share: float) -> str:
-    """``81 %``."""
-    return f"{100 * share:.0f} %"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, listed, percent, plural
+from analysis.answers.answer import Answer, decimal, listed, plural
 from analysis.answers.kept import Kept, here
 from analysis.answers.occlusion import tested_changed
 from analysis.answers.outcomes import LEAST_SEEDS, lean, mean_over_seeds
@@ -23,6 +23,7 @@ from analysis.store.store import Store
 from data.errors import BrainLensError
 from data.readers.tasks import paraphrases
 from data.recording import Recording
+from data.shares import percent
 
 __all__ = ["CHANGES", "Changed", "changed", "changed_sentences", "stored_changed"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, percent, plural
+from analysis.answers.answer import Answer, plural
 from analysis.answers.choices import forced_choices
 from analysis.answers.drive import drive
 from analysis.design.controversial import described, pairs_apart
@@ -16,6 +16,7 @@ from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from data.errors import BrainLensError, unknown
+from data.shares import percent
 
 __all__ = ["BY", "controversial", "judged"]
 

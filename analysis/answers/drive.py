@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, percent, plural
+from analysis.answers.answer import Answer, decimal, interval, plural
 from analysis.design.drive import Limits, Response, allowed, fit_range, fit_response, search
 from analysis.models import load
 from analysis.progress import SILENT, Report
@@ -25,6 +25,7 @@ from data.errors import BrainLensError, unknown
 from data.gate import existing
 from data.readers.texts import read_text
 from data.recording import Recording
+from data.shares import percent
 
 __all__ = ["candidates_of", "drive", "target_of"]
 

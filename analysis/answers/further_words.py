@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import decimal, interval, listed, percent, plural
+from analysis.answers.answer import decimal, interval, listed, plural
+from data.shares import percent
 
 __all__ = [
     "BIRTH_WORDS",

@@ -7,11 +7,12 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, listed, percent, plural
+from analysis.answers.answer import Answer, decimal, listed, plural
 from analysis.answers.task import correlation_words
 from analysis.statistics import correlate, leave_one_family_out
 from data.errors import unknown
 from data.readers.published import hadidi2025
+from data.shares import percent
 
 __all__ = ["CONTROLS", "RECORDINGS", "hadidi"]
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural, signed
+from analysis.answers.answer import Answer, decimal, interval, listed, plural, signed
 from analysis.scoring.summary import letter, statistic
 from analysis.scoring.words import against_others, question, without_r
 from analysis.statistics.measured import beside_scores
 from data.errors import BrainLensError
+from data.shares import percent
 
 __all__ = ["ceiling_words", "layers", "seed_words"]
 

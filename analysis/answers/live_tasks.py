@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, listed, percent, plural
+from analysis.answers.answer import Answer, decimal, listed, plural
 from analysis.answers.kept import here
 from analysis.features.activations import CODE_VERSION as ACTIVATIONS
 from analysis.features.surprisal import CODE_VERSION as SURPRISAL
@@ -29,6 +29,7 @@ from data.hashes import file_hash
 from data.readers.published import schrimpf2021_tasks
 from data.readers.tasks import GLUE, glue, glue_folder, labelled_table, minimal_pairs
 from data.readers.texts import files_of, syntaxgym
+from data.shares import percent
 
 __all__ = ["KINDS", "TaskResult", "live_tasks", "run_task", "stored_task", "task_kind", "told"]
 

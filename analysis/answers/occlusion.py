@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, listed, percent, plural
+from analysis.answers.answer import Answer, listed, plural
 from analysis.answers.kept import Kept, here
 from analysis.answers.outcomes import LEAST_SEEDS, gain, lean, mean_over_seeds
 from analysis.features.activations import extract
@@ -29,6 +29,7 @@ from analysis.text.occlusion import masked
 from analysis.text.passages import passages, words
 from data.errors import BrainLensError
 from data.recording import Recording
+from data.shares import percent
 
 __all__ = [
     "LEVELS",

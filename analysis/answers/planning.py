@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, listed, percent, plural
+from analysis.answers.answer import Answer, listed, plural
 from analysis.design.power import (
     Components,
     LearningCurve,
@@ -24,6 +24,7 @@ from analysis.scoring.verb import score
 from data.catalog.catalog import recording as load
 from data.errors import BrainLensError
 from data.recording import Recording
+from data.shares import percent
 
 __all__ = ["check_effect", "growth", "pilot_of", "pilot_table", "planning"]
 

@@ -8,12 +8,13 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
+from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.answers.task import DRAWS, MEASURES, correlation_words, published
 from analysis.statistics import correlate, leave_one_family_out
 from analysis.statistics.measured import beside_scores
 from data.errors import BrainLensError, unknown
 from data.readers.published import BENCHMARKS
+from data.shares import percent
 
 __all__ = ["LABELS", "at_chosen_layer", "own_untrained", "untrained"]
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import decimal, interval, listed, percent, plural
+from analysis.answers.answer import decimal, interval, listed, plural
 from analysis.answers.further_words import BIRTH_WORDS, VISION
 from analysis.answers.outcomes import LEAST_SEEDS
+from data.shares import percent
 
 __all__ = ["BIRTH_WORDS", "against", "difference", "sentence"]
 

@@ -13,6 +13,7 @@ from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.statistics.bootstrap import recentred
 from data.recording import Recording
+from data.shares import percent
 
 __all__ = ["from_curves"]
 
@@ -48,7 +49,9 @@ def from_curves(
     draws = recentred(draws, value)  # medians over curves do not commute with the aggregation
     low, high = np.nanquantile(draws, [0.025, 0.975])
     bound = (
-        f"{at_bound / curves:.0%} of the fitted curves end at the bound of 1" if at_bound else ""
+        f"{percent(at_bound / curves)} of the fitted curves end at the bound of 1"
+        if at_bound
+        else ""
     )
     valid, flag = flagged(
         "extrapolated",

@@ -10,6 +10,7 @@ import numpy as np
 from analysis.mapping.scattered import MISSING
 from analysis.protocol import Protocol
 from data.catalog.entries import all_entries
+from data.shares import percent
 
 __all__ = ["Ceiling", "flagged", "over_people", "published", "told_left_out"]
 
@@ -110,7 +111,7 @@ def flagged(
 def told_left_out(count: int, parts: int) -> str:
     """How many targets miss too many stimuli (summed over the parts), or nothing."""
     return (
-        f"{count} targets that miss more than {MISSING:.0%} of the stimuli left out"
+        f"{count} targets that miss more than {percent(MISSING)} of the stimuli left out"
         + (f" in {parts} parts" if parts > 1 else "")
         if count
         else ""

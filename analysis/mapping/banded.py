@@ -17,6 +17,7 @@ from analysis.mapping.scattered import MISSING
 from analysis.mapping.threads import one_blas_thread, work
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
+from data.shares import percent
 
 __all__ = ["BandedFit", "banded_ridge"]
 
@@ -161,7 +162,7 @@ def banded_ridge(
     whole = np.flatnonzero(np.isnan(y[rows]).mean(axis=0) <= MISSING)
     if not len(whole):
         raise BrainLensError(
-            f"Every target misses more than {MISSING:.0%} of the stimuli",
+            f"Every target misses more than {percent(MISSING)} of the stimuli",
             remedy="Select stimuli that were measured",
         )
     sets = list(

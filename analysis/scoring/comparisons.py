@@ -30,6 +30,7 @@ from analysis.scoring.summary import summarise
 from analysis.store.keys import content_key
 from data.errors import BrainLensError
 from data.recording import Recording
+from data.shares import percent
 
 __all__ = [
     "BEYOND",
@@ -228,7 +229,7 @@ def headline(case: Case, fold_layers: Sequence[int]) -> tuple[dict, bool]:
             "why_not": f"with {recording.n_targets:,} targets it would outlast all else; up to {HEADLINE_TARGETS:,} have one"
         }, True
     if not all(_measured(recording, part)[1].any() for part in case.every[0].parts):
-        return {"why_not": f"every target misses more than {MISSING:.0%} of the stimuli"}, True
+        return {"why_not": f"every target misses more than {percent(MISSING)} of the stimuli"}, True
     fits, known = joint_fits(case, fold_layers)
     joint, controls, alone = (
         summarise(

@@ -22,6 +22,7 @@ from analysis.scoring.predictions import held_out
 from analysis.scoring.verb import score
 from analysis.statistics.turning import as_refitted
 from data.errors import BrainLensError
+from data.shares import percent
 
 __all__ = [
     "MEASURES",
@@ -154,8 +155,8 @@ class Decoding:
         """The result in words."""
         row = self.table.set_index("measure").loc["2v2"]
         return (
-            f"From {model}, {row['value']:.1%} of {row['n']:,.0f} pairs of {recording} are decoded (chance "
-            f"{row['chance']:.1%}; p = {row['p']:.3g} by {self.draws:,} exchanges inside folds, topics and lengths)."
+            f"From {model}, {percent(row['value'], 1)} of {row['n']:,.0f} pairs of {recording} are decoded (chance "
+            f"{percent(row['chance'], 1)}; p = {row['p']:.3g} by {self.draws:,} exchanges inside folds, topics and lengths)."
         )
 
 

@@ -19,6 +19,7 @@ from analysis.statistics.bootstrap import DRAWS_SEED
 from analysis.statistics.permutation import circular_shifts, group_permutations
 from data.errors import BrainLensError
 from data.recording import Recording
+from data.shares import percent
 
 __all__ = ["TargetTest", "exchanges", "summary_of_moved", "targets_test"]
 
@@ -214,7 +215,7 @@ def _moved(groups: np.ndarray, within: np.ndarray, draws: int, seed: int):
         if not (few or stuck):
             return exchanged
         why = (f"exchanging whole groups of equal length gives {exchanged.orders:,.0f} orders only" if few
-               else f"only {exchanged.moving:.0%} of the stimuli lie in groups that can be exchanged")  # fmt: skip
+               else f"only {percent(exchanged.moving)} of the stimuli lie in groups that can be exchanged")  # fmt: skip
     try:
         rotated = circular_shifts(groups, draws=draws, seed=seed)
     except BrainLensError:

@@ -27,6 +27,7 @@ from analysis.scoring.in_time import followed
 from analysis.scoring.keys import cell_numbers
 from analysis.scoring.provenance import recorded
 from analysis.store.keys import made
+from data.shares import percent
 
 __all__ = ["PREVIEW_TARGETS", "Stages", "bisection"]
 
@@ -231,6 +232,6 @@ def _layer_note(result: xr.Dataset, note: str) -> str:
         note = note or "constant prediction: r = 0 by definition"
     elif constant:
         note = "; ".join(
-            filter(None, [note, f"{constant / measured:.0%} of predictions constant (r = 0)"])
+            filter(None, [note, f"{percent(constant / measured)} of predictions constant (r = 0)"])
         )
     return note

@@ -7,6 +7,7 @@ import numpy as np
 from analysis.scoring.summary import letter
 from analysis.statistics.bootstrap import ENOUGH_PEOPLE, FEW_PEOPLE
 from analysis.statistics.measured import beside
+from data.shares import percent
 
 __all__ = ["against_others", "question", "sentence", "warnings", "without_r"]
 
@@ -28,8 +29,8 @@ def _bound(score) -> str:
     bound, share = score.ceiling, score.share
     said = []
     if np.isfinite(share[0]):
-        span = f" [{share[1]:.0%}, {share[2]:.0%}]" if np.isfinite(share[1]) else ""
-        said.append(f"{share[0]:.0%}{span} of the ceiling {bound.value:.3f}")
+        span = f" [{percent(share[1])}, {percent(share[2])}]" if np.isfinite(share[1]) else ""
+        said.append(f"{percent(share[0])}{span} of the ceiling {bound.value:.3f}")
     elif np.isfinite(bound.value) and bound.holds_for != "nothing":
         said.append(f"the ceiling of {bound.holds_for} is {bound.value:.3f}, not divided by")
     if (others := bound.lower_bound) is not None:
@@ -162,7 +163,7 @@ def question(score) -> list[str]:
     static = score.provenance["model"].get("class") in ("embedding", "random")
     if alone and not static and score.protocol.pooling == "last" and stops > 0.5:
         lines.append(
-            f"Each stimulus is read alone, and {stops:.0%} end with a punctuation mark: "
+            f"Each stimulus is read alone, and {percent(stops)} end with a punctuation mark: "
             + (
                 "where that is a token of its own, it is the last token, not the word."
                 if score.protocol.start == "tokenizer"
@@ -204,7 +205,7 @@ def _solver(score) -> list[str]:
         # the upper edge is harmless: it predicts the mean, as any larger penalty would
         if low > 0.05:
             lines.append(
-                f"{low:.0%} of the alphas are the smallest of the grid, {score.protocol.alphas[0]:g}: a smaller one "
+                f"{percent(low)} of the alphas are the smallest of the grid, {score.protocol.alphas[0]:g}: a smaller one "
                 "may predict better."
             )
     most = score.dataset.dropped.max("fold").values

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 
 from analysis.statistics.bootstrap import ENOUGH_PEOPLE, FEW_PEOPLE
+from data.shares import percent
 
 __all__ = [
     "HIGH_CEILING",
@@ -79,7 +80,7 @@ _SENTENCES = {
     "difference, averaged": "of two equal models of averaged responses p is .05 or less in {share} of data sets: the test is on "
     "the careful side.",
     "ranks": "an interval of ranks is wide: it held the rank of a lesser model in {share} of data sets, and those of two equal "
-    "models both of their ranks in 93.0% (six people) to 98.0% (averages).",
+    "models both of their ranks in 93.0 % (six people) to 98.0 % (averages).",
     "families": "of two unrelated measures a relation is claimed in {share} of data sets where families differ a lot: the rule "
     "is on the careful side.",
     "delta-LL": "without any effect such an interval is wide; it covers in {share} of data sets.",
@@ -88,7 +89,7 @@ _SENTENCES = {
     "trend": "where two models do not differ, a change of their difference is told in {share} of data sets or fewer: the rule "
     "is on the careful side.",
     "wiring": "the interval of a share is wide: where runs reach .7 of r it covers in {share} of data sets or more, where they "
-    "reach .2 in about 96%; that of the seeds alone would cover in 91% to 95%.",
+    "reach .2 in about 96 %; that of the seeds alone would cover in 91 % to 95 %.",
 }
 
 
@@ -110,7 +111,7 @@ LEAKS = 0.045
 def omega_covers(people: int) -> str:
     """What the interval of Omega was measured to hold, for so many people (one: an average)."""
     said = {
-        name: f"{low:.1%}" if low == high else f"{low:.1%} to {high:.1%}"
+        name: percent(low, 1) if low == high else f"{percent(low, 1)} to {percent(high, 1)}"
         for name, (low, high) in OMEGA.items()
     }
     held = "in simulations it held the procedure's mean in"
@@ -140,13 +141,13 @@ def beside(*kinds: str) -> str:
     Examples
     --------
     >>> beside("one subject")
-    'Measured in simulations: such a band covers in 97.8% of data sets.'
+    'Measured in simulations: such a band covers in 97.8 % of data sets.'
     >>> beside()
     ''
     """
     if not kinds:
         return ""
-    said = [_SENTENCES[kind].format(share=f"{MEASURED[kind][2]:.1%}") for kind in kinds]
+    said = [_SENTENCES[kind].format(share=percent(MEASURED[kind][2], 1)) for kind in kinds]
     return f"Measured in simulations: {said[0]}" + "".join(
         f" {one[0].upper()}{one[1:]}" for one in said[1:]
     )

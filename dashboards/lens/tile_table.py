@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from dashboards.look.look import Html, plain
+from data.shares import percent
 
 __all__ = ["TileTable"]
 
@@ -105,7 +106,9 @@ def _cells(tile, colour: str, top: float) -> dict[str, str]:
         else " → ".join(_signed(r, sign=False) or "0" for r in tile.oasm),
     }
     if math.isfinite(tile.ceiling):
-        share = f" <small>{tile.r / tile.ceiling:.0%} of it</small>" if tile.ceiling > 0 else ""
+        share = (
+            f" <small>{percent(tile.r / tile.ceiling)} of it</small>" if tile.ceiling > 0 else ""
+        )
         found["ceiling"] = f"{_signed(tile.ceiling, sign=False)}{share}"
     elif tile.flag:
         found["ceiling"] = f"<small>none: {plain(tile.flag)}</small>"

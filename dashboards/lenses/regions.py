@@ -29,6 +29,7 @@ from dashboards.work.ledger import Ledger, Refused, Wish
 from dashboards.work.score_computations import Scores, offered, stamps, unscorable
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
+from data.shares import percent
 
 __all__ = ["Regions", "brain_of"]
 
@@ -229,7 +230,7 @@ def by_depth(answer, stamp: str) -> FigureSpec:
     """How deep in the model each region's layer lies."""
     frame = answer.frame[answer.frame["depth"].notna()]
     said = [
-        f"{row.model}, {row.region}: layer {row.layer} (depth {row.depth:.2f}, {row.agreement:.0%} of folds)"
+        f"{row.model}, {row.region}: layer {row.layer} (depth {row.depth:.2f}, {percent(row.agreement)} of folds)"
         for row in frame.itertuples()
     ]
     return FigureSpec(

@@ -14,6 +14,7 @@ from dashboards.work.desk import Desk
 from data.catalog.fetch import size_text
 from data.files import weighed
 from data.home import home
+from data.shares import percent
 
 __all__ = ["Storage"]
 
@@ -69,8 +70,8 @@ class Storage(pmui.Column):
         used = sum(size for kind, (_, size) in found["kinds"].items() if kind != "trained")
         share = used / found["limit"] if found["limit"] else 0.0
         self._words.object = (
-            f"{size_text(used)} of {size_text(found['limit'])} are used ({share:.0%}), in {found['root']}. Above the limit the "
-            f"least recently used results go first; a cleared result is computed again when it is asked for."
+            f"{size_text(used)} of {size_text(found['limit'])} are used ({percent(share)}), in {found['root']}. Above the limit "
+            f"the least recently used results go first; a cleared result is computed again when it is asked for."
         )
         self._bar.value = min(100, round(100 * share))
         rows = []

@@ -7,6 +7,7 @@ import pandas as pd
 
 from data.errors import BrainLensError
 from data.recording import Recording
+from data.shares import percent
 
 __all__ = ["drawn"]
 
@@ -70,7 +71,7 @@ def drawn(recording: Recording) -> str:
                 f"run {run}: {overlapping} words begin before the word before them ends"
             )
         if (quiet := float(np.mean(counts == 0))) > 0.5:
-            warnings.append(f"run {run}: no words in {quiet:.0%} of it")
+            warnings.append(f"run {run}: no words in {percent(quiet)} of it")
     if len(words) > 50 and words["text"].nunique() < 0.05 * len(words):
         warnings.append(_few(words["text"].nunique()))
     per_sample = len(words) * step / max(len(table) * step, 1e-9)

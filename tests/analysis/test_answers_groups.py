@@ -274,7 +274,7 @@ def test_what_moves_is_chosen_by_what_it_can_show():
 
     assert "exchanges of 10 whole groups" in rule([4] * 10)
     assert "because no two groups are equally long" in rule([9, 10, 11, 12])
-    assert "only 31% of the stimuli lie in groups that can be exchanged" in rule([3] * 6 + [39, 1])
+    assert "only 31 % of the stimuli lie in groups that can be exchanged" in rule([3] * 6 + [39, 1])
     assert "4 whole groups" in rule([1] * 4)  # 24 orders, but there is nothing to rotate
     with pytest.raises(BrainLensError, match="nothing can be rotated"):
         rule([1])

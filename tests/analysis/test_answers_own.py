@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.answers.answer import decimal, interval, listed, percent, plural
+from analysis.answers.answer import decimal, interval, listed, plural
 from analysis.answers.layers import layers
 from analysis.answers.task import own_task
 from analysis.answers.untrained import own_untrained
 from data.errors import BrainLensError
+from data.shares import percent
 
 
 def test_layers_say_score_interval_ceiling_controls_and_leak(make_score):
@@ -252,7 +253,7 @@ def test_a_committed_layer_is_named_before_the_data_are_seen(make_score):
 def test_what_the_context_and_the_split_ask_stands_beside_the_number(make_score):
     alone = make_score(changes={"context": "none"})
     alone.provenance["recording"]["stops"] = 1.0
-    assert "100% end with a punctuation mark" in layers([alone]).caption
+    assert "100 % end with a punctuation mark" in layers([alone]).caption
     assert any("punctuation mark" in line for line in alone.warnings())
     assert "punctuation" not in layers([make_score()]).caption
     strict = make_score(protocol="defended:leave-one-group-out")

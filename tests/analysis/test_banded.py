@@ -170,7 +170,7 @@ def test_missing_stimuli_constant_bands_and_errors():
         fit.unique("modle")
     with pytest.raises(BrainLensError, match=r"shape \[\(99, 30\)\] for 100 stimuli"):
         banded_ridge({"model": bands["model"][:99]}, y, *folds_of(100))
-    with pytest.raises(BrainLensError, match="Every target misses more than 10% of the stimuli"):
+    with pytest.raises(BrainLensError, match="Every target misses more than 10 % of the stimuli"):
         banded_ridge({"model": bands["model"]}, y[:, [1]], *folds_of(100))
 
 

@@ -129,7 +129,7 @@ def test_targets_that_lack_many_rows_are_left_out_and_counted(tmp_path):
     worse = replace(recording, responses=recording.responses.copy(data=values))
     asked = case(features, worse, Store(tmp_path))
     assert headline(asked, [3] * 4)[0] == {
-        "why_not": "every target misses more than 10% of the stimuli"
+        "why_not": "every target misses more than 10 % of the stimuli"
     }
 
 

@@ -390,7 +390,7 @@ def test_few_people_and_missing_stimuli_are_said():
         ),
         QUICK,
     )
-    assert "1 targets that miss more than 10% of the stimuli left out" in found.flag
+    assert "1 targets that miss more than 10 % of the stimuli left out" in found.flag
     assert "4 people: optimistic" in found.flag and found.valid
     assert np.isnan(found.details["pools"][1][:, :, 7]).all()
     others = found.lower_bound

@@ -193,6 +193,8 @@ def test_a_ranking_flips_only_where_ratios_are_averaged_target_by_target():
     }
     answer = ceiling_court([one, other], bounds)
     assert answer.facts["flips"] == ["uneven"]
+    assert "; r is of it: " in answer.sentence
+    assert all(f"{score.model} " in answer.sentence for score in (one, other))
     assert (answer.frame["rank_share"] == answer.frame["rank"]).all()
 
 

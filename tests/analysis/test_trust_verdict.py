@@ -45,9 +45,11 @@ def _raising(panel: str, **cells) -> Answer:
         ("optimism", {"rule": "same", "added": 0.03}, "would add +.030", "adds more than .02"),
         ("curve", {"models": {"m": {"share": 0.9, "draws": 0, "counted": 10, "p_median": np.nan}}},
          "not above 0", "at or below 0"),
-        ("curve", {"models": {"m": {"share": 1, "draws": 10, "counted": 10}}}, "10 exchanges are too few",
-         "fewer exchanges than 19"),
-        ("curve", {"models": {"m": {"share": 1, "draws": 99, "counted": 10, "p_median": 0.2}}}, "p = .200", "above .05"),
+        ("curve", {"models": {"m": {"share": 1, "draws": 10, "counted": 10}}}, "10 exchanges cannot tell",
+         "fewer exchanges than 20"),
+        ("curve", {"models": {"m": {"share": 1, "draws": 19, "counted": 10, "p_median": 0.05}}}, "their least p = .050",
+         "fewer exchanges than 20"),
+        ("curve", {"models": {"m": {"share": 1, "draws": 99, "counted": 10, "p_median": 0.2}}}, "p = .200", "not below .05"),
         ("matrix", {"kept": {"m": {"people": 0.2}}}, "less than half", "less than 50 %"),
         ("matrix", {"kept": {"m": {}}}, "nothing that could generalise", "too little on the diagonal"),
     ],
@@ -77,6 +79,14 @@ def test_every_doubt_that_is_counted_stands_in_the_printed_rules(panel, cells, d
         rule in said.caption
         and said.caption == f"A doubt is: {RULES[panel]}. It is a reading aid, no test."
     )
+
+
+def test_a_p_that_is_the_least_of_its_exchanges_is_said_to_be_so():
+    models = {"m": {"share": 1, "draws": 20, "counted": 10, "p_median": 1 / 21}}
+    said = verdict({"curve": _raising("curve", models=models)}, "m")
+    assert said.facts["doubts"] == 0 and "(p = .048, the least of 20 exchanges)" in said.sentence
+    models["m"]["p_median"] = 2 / 21
+    assert "the least of" not in verdict({"curve": _raising("curve", models=models)}, "m").sentence
 
 
 def test_the_verdict_says_no_share_above_all_of_it():

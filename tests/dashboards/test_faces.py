@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from analysis.answers.answer import decimal, interval
 from analysis.protocol import preset
 from analysis.scoring.verb import score
+from data.shares import percent
 
 MODEL = "zoo-causal-200k"
 CHANGES = {
@@ -72,7 +73,10 @@ def test_the_command_line_says_the_same(one, tmp_path):
     assert run.exit_code == 0, run.output
     said = " ".join(run.output.split())
     assert f"with r = {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" in said
-    assert f"{one.share[0]:.0%} [{one.share[1]:.0%}, {one.share[2]:.0%}] of the ceiling" in said
+    assert (
+        f"{percent(one.share[0])} [{percent(one.share[1])}, {percent(one.share[2])}] of the ceiling"
+        in said
+    )
     read = pd.read_csv(out).iloc[0]
     assert (read["score"], read["score_low"], read["score_high"]) == ends(
         one.value, one.low, one.high

@@ -210,7 +210,7 @@ def test_points_of_regions_and_depths(answer):
     ]  # fmt: skip
     without = dataclasses.replace(answer, frame=answer.frame.assign(ceiling=np.nan, others=np.nan))
     assert len(by_region(without, "").marks) == 1 and not spec.empty
-    assert "LIFG: layer 2 (depth 0.50, 80% of folds)" in by_depth(answer, "").answer
+    assert "LIFG: layer 2 (depth 0.50, 80 % of folds)" in by_depth(answer, "").answer
 
 
 def test_the_lens_shows_brain_regions_and_depth(answer, cortex, monkeypatch):

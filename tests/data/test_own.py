@@ -315,7 +315,7 @@ WARNED = {
         with_cell(40, "sentence", "Sentence 3 is about thing 3."),
         "1 texts occur more than once; 1 of them in different groups.*line 5, line 42",
     ),
-    "missing": (with_cell(9, "bold", ""), "1 of 48 responses are missing; by target: bold 2%"),
+    "missing": (with_cell(9, "bold", ""), "1 of 48 responses are missing; by target: bold 2 %"),
     "sentinel": (
         text_of(table(bold=[-999.0 if i in (3, 9) else i * 0.1 for i in range(48)])),
         "-999 occurs 2 times and looks like a code",

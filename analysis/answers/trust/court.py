@@ -12,6 +12,7 @@ from analysis.scoring.nested import ratio_interval
 from analysis.scoring.summary import summarise
 from analysis.statistics.measured import HIGH_CEILING, beside
 from data.errors import BrainLensError
+from data.shares import percent
 
 __all__ = ["ceiling_court"]
 
@@ -127,18 +128,18 @@ def _words(scores, ceilings, usable, frame, flips) -> str:
         f"{row.estimator} {decimal(row.ceiling)} {interval(row.ceiling_low, row.ceiling_high)}".strip()
         for row in usable.itertuples()
     ]
-    shares = frame[frame["divides"] & (frame["model"] == scores[0].model)]["share"]
-    spread = (
-        f"{scores[0].model} reaches {shares.min():.0%} to {shares.max():.0%} of it"
-        if len(shares) > 1
-        else f"{scores[0].model} reaches {shares.iloc[0]:.0%} of it"
-    )
+    reached = frame[frame["divides"]].groupby("model", sort=False)["share"].agg(["min", "max"])
+    spans = [
+        f"{model} {' to '.join(dict.fromkeys(map(percent, reached.loc[model])))}"
+        for model in dict.fromkeys(score.model for score in scores)
+        if model in reached.index
+    ]
     moved = (
         f" Averaging ratios target by target changes the ranking under {listed(flips)}."
         if flips
         else (" The ranking of the models is the same under each." if len(scores) > 1 else "")
     )
-    return f"The ceiling is {listed(named)}: {spread}.{moved}"
+    return f"The ceiling is {listed(named)}; r is of it: {listed(spans)}.{moved}"
 
 
 def _why_not(ceilings: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis.answers.answer import Answer, decimal, listed, percent
+from analysis.answers.answer import Answer, decimal, listed
 from analysis.mapping import cross_validate
 from analysis.mapping.splits import make_folds
 from analysis.progress import SILENT, Report
@@ -21,6 +21,7 @@ from analysis.scoring.predictions import HeldOut
 from analysis.scoring.summary import choose_layers
 from data.errors import BrainLensError
 from data.recording import Recording
+from data.shares import percent
 
 __all__ = [
     "across_people",

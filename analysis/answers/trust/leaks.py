@@ -11,6 +11,7 @@ from analysis.answers.answer import Answer, decimal, interval, listed
 from analysis.protocol import SINGLE, Protocol
 from analysis.statistics.measured import LEAKS
 from data.errors import BrainLensError
+from data.shares import percent
 
 __all__ = ["NOTICED", "holds_out", "leak_meter"]
 
@@ -118,7 +119,7 @@ def leak_meter(
         "stimuli at random, the same penalties and layers. Whiskers: 95 % bootstrap interval; of untrained copies lowest and "
         "highest seed; shuffled folds have none. OASM knows when a stimulus came and nothing of what it says"
         + (f" (width: {oasm.sigma:g} stimuli, the highest shuffled r)." if oasm is not None else "; it was not computed here.")
-        + f" Of simulated noise, where nothing can leak, {LEAKS:.1%} of data sets were called a leak."
+        + f" Of simulated noise, where nothing can leak, {percent(LEAKS, 1)} of data sets were called a leak."
     )  # fmt: skip
     return Answer(
         frame,

@@ -9,9 +9,10 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, percent, plural
+from analysis.answers.answer import Answer, decimal, plural
 from analysis.protocol import Protocol
 from data.errors import BrainLensError, unknown
+from data.shares import percent
 
 __all__ = ["AXES", "CHOSEN", "Specification", "curve", "specifications"]
 

@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, listed, p_value, percent, signed
+from analysis.answers.answer import Answer, decimal, interval, listed, p_value, plural, signed
 from analysis.answers.trust.panels import PANELS
+from data.shares import percent
 
 __all__ = ["RULES", "verdict"]
 
@@ -16,8 +17,8 @@ MUCH = 80.0
 """Omega in percent from which on plain controls are said to explain most of a model's predictivity."""
 ADDS = 0.02
 """Selection optimism in r that is worth a doubt."""
-FEWEST = 19
-"""Exchanges below which no p can be .05."""
+FEWEST = 20
+"""Exchanges below which no p can be below .05: the least is 1 / (exchanges + 1)."""
 KEPT = 0.5
 """Share of r that must be left on other people, topics or experiments."""
 RULES = {
@@ -26,7 +27,7 @@ RULES = {
     "omega": f"an Omega of {MUCH:.0f} % or more, or not defined",
     "court": "no ceiling that may be divided by",
     "optimism": f"a layer choice on the same data that adds more than {decimal(ADDS)}",
-    "curve": "a defensible specification at or below 0; p of their median above .05, or fewer exchanges than "
+    "curve": "a defensible specification at or below 0; p of their median not below .05, or fewer exchanges than "
     f"{FEWEST} to tell it from",
     "matrix": f"less than {percent(KEPT)} left on others, or too little on the diagonal to compare",
 }
@@ -180,10 +181,15 @@ def _curve(said: Answer, model: str):
             f"{percent(1 - one['share'])} of the defensible specifications are not above 0"
         )
     if 0 < one["draws"] < FEWEST:
-        doubts.append(f"{one['draws']} exchanges are too few to tell the curve from chance")
-    elif np.isfinite(one["p_median"]) and one["p_median"] > 0.05:
+        doubts.append(
+            f"{plural(one['draws'], 'exchange')} cannot tell the curve from chance (their least "
+            f"{p_value(1 / (one['draws'] + 1))})"
+        )
+    elif np.isfinite(one["p_median"]) and one["p_median"] >= 0.05:
         doubts.append(f"their median is not above chance ({p_value(one['p_median'])})")
     finding = f"{percent(one['share'])} of {one['counted']} defensible specifications above 0"
+    if one["draws"] >= FEWEST and np.isclose(one["p_median"], 1 / (one["draws"] + 1)):
+        finding += f" ({p_value(one['p_median'])}, the least of {plural(one['draws'], 'exchange')})"
     return finding, " and ".join(doubts)
 
 

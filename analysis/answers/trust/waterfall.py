@@ -9,9 +9,10 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, listed, percent, signed
+from analysis.answers.answer import Answer, decimal, listed, signed
 from data.errors import BrainLensError, unknown
 from data.readers.published import hadidi2025, schrimpf2021
+from data.shares import percent
 
 __all__ = ["every_subset", "published_story", "shapley", "waterfall"]
 

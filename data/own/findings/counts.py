@@ -11,6 +11,7 @@ import pandas as pd
 from data.notes import SUPPOSED, of_kind
 from data.own.findings.finding import Finding, Places, fact, warning
 from data.recording import Recording
+from data.shares import percent
 
 __all__ = ["autocorrelation", "counts", "groups", "missing", "neighbours"]
 
@@ -71,7 +72,7 @@ def missing(recording: Recording, places: Places, facts: dict) -> Iterator[Findi
     targets = recording.responses.target.values
     by_target = absent.mean(axis=0)
     worst = np.argsort(-by_target)[:5]
-    shown = ", ".join(f"{targets[t]} {by_target[t]:.0%}" for t in worst if by_target[t] > 0)
+    shown = ", ".join(f"{targets[t]} {percent(by_target[t])}" for t in worst if by_target[t] > 0)
     yield warning(
         f"{facts['missing']:,} of {absent.size:,} responses are missing; by target: {shown}",
         "These rows are read as context and not scored",
@@ -80,7 +81,7 @@ def missing(recording: Recording, places: Places, facts: dict) -> Iterator[Findi
     if people is not None:
         by_person = pd.Series(by_target).groupby(people).mean().sort_values(ascending=False)
         shown = ", ".join(
-            f"{person} {share:.0%}" for person, share in by_person.head(5).items() if share > 0
+            f"{person} {percent(share)}" for person, share in by_person.head(5).items() if share > 0
         )
         yield fact(f"missing by subject: {shown}")
     empty = np.flatnonzero(absent.all(axis=1))
@@ -143,7 +144,7 @@ def _uneven(recording: Recording, sizes: pd.Series) -> Iterator[Finding]:
         )
     if sizes.max() > recording.n_stimuli / 2:
         yield warning(
-            f"group {sizes.index[0]!r} holds {sizes.max() / recording.n_stimuli:.0%} of the rows",
+            f"group {sizes.index[0]!r} holds {percent(sizes.max() / recording.n_stimuli)} of the rows",
             "Folds will be very unequal: cut it into parts",
         )
 
