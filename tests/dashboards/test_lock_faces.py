@@ -28,7 +28,7 @@ from analysis.sweep.plan import Plan
 from analysis.sweep.runners import run
 from dashboards import Architectures, Compare, Layers
 from dashboards.command.cli import main
-from dashboards.lens.export_dialog import make
+from dashboards.lens.export_dialog import look, make
 from dashboards.library.sweeps import Sweeps
 from dashboards.state import Selection
 from dashboards.work.activity import Activity
@@ -132,7 +132,9 @@ def test_files_and_pictures_that_were_made_before_do_not_leave_after(clean_home)
     dialog, picture = lens._exporter, lens.shown.pictures[0]
     dialog._build()
     dialog._dialog.open = True
-    dialog._enable(make(picture, lens.slug, lens.recipe()))
+    recipe = lens.recipe()
+    dialog._show(look(picture, recipe), picture, {"width_mm": 85, "font_size": 7})
+    dialog._enable(make(picture, lens.slug, recipe))
     buttons = [*dialog._downloads.values(), dialog._zip]
     assert all(button.callback().read() for button in buttons) and "base64" in dialog._image.object
     csv = next(one for one in lens._table.select() if getattr(one, "label", "") == "CSV")
