@@ -23,7 +23,7 @@ def test_a_share_has_a_space_before_its_sign():
 
 @pytest.mark.parametrize("room", ["data", "analysis", "dashboards"])
 def test_no_module_writes_a_share_of_its_own(room):
-    """A format such as ``.0%`` writes no space; neither does a sentence that holds a number and its sign."""
+    """A format such as ``.0%`` writes no space; words that are written out are not looked at."""
     found = []
     for path in sorted((ROOT / room).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
