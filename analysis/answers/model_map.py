@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, plural
+from analysis.answers.answer import Answer, decimal, listed, plural
 from analysis.answers.similarity import complete, layers_of
 from analysis.mapping.alignment import rotation, shape_similarity
 from analysis.mapping.similarity import debiased_alignment, dissimilarity, rsa
@@ -202,11 +202,19 @@ def _sentence(between: pd.DataFrame, brain: pd.DataFrame, measure: str, recordin
         )
         if len(ranked) > 1:
             said[-1] += f", least {last['first']} and {last['second']} ({decimal(last['value'])})"
-    if brain["brain"].notna().any():
-        best = brain.loc[brain["brain"].idxmax()]
-        where = f"layer {best['layer']} of {best['model']} ({decimal(best['brain'])})"
-        said.append(f"{'most' if said else 'Most'} like {recording} is {where}")
-    return ("; ".join(said) or f"There are no two models to compare on {recording}") + "."
+    known = brain.dropna(subset="brain")
+    if len(known):
+        best = known.loc[known.groupby("model", sort=False)["brain"].idxmax()]
+        best = best.sort_values("brain", ascending=False)
+        names = [
+            f"layer {one.layer} of {one.model} ({decimal(one.brain)})" for one in best.itertuples()
+        ]
+        whose = "of each model's layers, most" if len(names) > 1 else "most"
+        whose = whose if said else f"{whose[0].upper()}{whose[1:]}"
+        said.append(f"{whose} like {recording} {'are' if len(names) > 1 else 'is'} {listed(names)}")
+    if not said:
+        return f"There are no two models to compare on {recording}."
+    return f"{'; '.join(said)}. These are orders of values: no difference was tested."
 
 
 def _caption(recording: Recording, count: int, groups: np.ndarray, measure: str) -> str:

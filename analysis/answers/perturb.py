@@ -148,10 +148,16 @@ def _contrasts(single: pd.DataFrame, matched: pd.DataFrame) -> pd.DataFrame:
 def _noise_sentence(whole: dict, frame: pd.DataFrame, contrasts: pd.DataFrame) -> str:
     top = frame[frame["sd"] == frame["sd"].max()]
     ends = listed(f"{decimal(row.r)} ({row.depth})" for row in top.itertuples())
+    fewest, most = int(top["seeds"].min()), int(top["seeds"].max())
+    over = plural(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
     said = (
         f"{whole['model']} predicts with r = {decimal(whole['r'])} at its output layer; noise of "
-        f"{top['sd'].iloc[0]:g} sd leaves {ends}"
+        f"{top['sd'].iloc[0]:g} sd leaves {ends}, means of {over}"
     )
+    if lacking := [
+        f"{third} third" for third in THIRDS if f"{third} third" not in set(top["depth"])
+    ]:
+        said += f" (nothing yet of the {listed(lacking)})"
     for row in contrasts.itertuples():
         said += f"; at {row.at} {_verdict(row)}"
     return said + "."

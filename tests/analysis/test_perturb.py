@@ -95,6 +95,13 @@ def test_one_seed_is_no_finding():
         and "a look, not a finding" in answer.caption
     )
     assert answer.frame["r_low"].isna().all()
+    assert "means of 1 seed;" in answer.sentence
+    begun = [
+        one
+        for one in planted({"lower": 0.3, "middle": 0.2, "upper": 0.1})
+        if "upper" not in one.model
+    ]
+    assert "means of 6 seeds (nothing yet of the upper third)" in noise(begun).sentence
     with pytest.raises(BrainLensError, match="model without it"):
         noise([Outcome("m@noise:lower-third:0.2:0", r=0.3)])
 
