@@ -174,6 +174,13 @@ def test_the_ceiling_of_the_recording_that_ships_is_the_planted_one():
     assert found.value == pytest.approx(planted, abs=0.025)
 
 
+def test_omega_of_two_people_is_not_told_with_the_coverage_of_four():
+    from analysis.statistics.measured import omega_covers
+
+    assert "counts 9.2 times" in omega_covers(2) and "%" not in omega_covers(3)
+    assert "4 people" in omega_covers(4)
+
+
 def test_a_result_is_told_with_what_its_intervals_kept():
     from analysis.statistics.measured import beside, beside_result
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from analysis.statistics.bootstrap import ENOUGH_PEOPLE, FEW_PEOPLE
+from analysis.statistics.bootstrap import ENOUGH_PEOPLE, FEW_PEOPLE, of_few
 from data.shares import percent
 
 __all__ = [
@@ -117,6 +117,11 @@ def omega_covers(people: int) -> str:
     held = "in simulations it held the procedure's mean in"
     if people <= 1:
         return f"{held} {said['one average']} of data sets of one average"
+    if people < ENOUGH_PEOPLE:
+        return (
+            f"the spread between {people} people counts {of_few(people):.1f} times, for so few tell little of how people "
+            "differ; what its interval holds was simulated of four people and more, where it does not count so"
+        )
     many = "8" if people >= 6 else "4"
     narrow = " (too narrow: four people tell little of how people differ)" if many == "4" else ""
     alike, apart = said[f"{many} people alike"], said[f"{many} people apart"]

@@ -260,3 +260,25 @@ def test_equal_people_are_not_drawn_apart():
         for n in (2, 4)
     )
     assert (two.low, two.high) == pytest.approx((one.low, one.high))
+
+
+def test_items_and_similarity_draw_two_people_apart_too():
+    from types import SimpleNamespace
+
+    import xarray as xr
+
+    from analysis.answers.items import _drawn
+    from analysis.protocol import preset
+    from analysis.scoring.geometry import _with_draws
+
+    gap = np.repeat([[0.1], [0.3]], 40, axis=1)  # two people, no noise inside either
+    point, drawn, _ = _drawn(gap, np.zeros(40, int), 1, np.arange(40) // 4, 400, 0)
+    assert point == pytest.approx(0.2)
+    assert np.ptp(drawn) == pytest.approx(0.2 * of_few(2), rel=1e-6)
+
+    part = SimpleNamespace(groups=np.arange(40) // 4, rows=np.arange(40), folds=[None] * 5)
+    found = [(np.arange(2) + 2 * fold, np.zeros((1, 2))) for fold in range(5)]
+    kept = [(who, part, np.full(5, value), [(g, f[0]) for g, f in found])
+            for who, value in (("a", 0.1), ("b", 0.3))]  # fmt: skip
+    made = _with_draws(xr.Dataset(), [part], kept, preset("defended"), learnt=True)
+    assert np.ptp(made["draws_r"].values) == pytest.approx(0.2 * of_few(2), rel=1e-6)

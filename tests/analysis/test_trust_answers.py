@@ -111,7 +111,9 @@ def test_planted_shares_are_recovered_and_the_bar_adds_up(share):
     assert set(frame["person"]) == {"all", "a", "b", "c", "d"}
 
 
-@pytest.mark.parametrize(("people", "spread", "least"), [(4, 0.0, 17), (8, 0.2, 17)])
+@pytest.mark.parametrize(
+    ("people", "spread", "least"), [(2, 0.2, 17), (3, 0.2, 17), (4, 0.0, 17), (8, 0.2, 17)]
+)
 def test_the_interval_of_omega_covers_what_the_procedure_finds_on_average(people, spread, least):
     """Over 20 data sets at a planted 50 %, people alike and apart; 17 is the binomial bound of a coverage of .95 (p = .016)."""
     rng, rows, names = np.random.default_rng(4), [], [f"p{i}" for i in range(people)]
