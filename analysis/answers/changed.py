@@ -23,7 +23,7 @@ from analysis.store.store import Store
 from data.errors import BrainLensError
 from data.readers.tasks import paraphrases
 from data.recording import Recording
-from data.shares import percent
+from data.shares import percent_within
 
 __all__ = ["CHANGES", "Changed", "changed", "changed_sentences", "stored_changed"]
 
@@ -221,6 +221,4 @@ def _of_order(frame: pd.DataFrame) -> Sequence[str]:
 
 
 def _share(row) -> str:
-    if not np.isfinite(row.share_low + row.share_high):
-        return percent(row.share)
-    return f"{percent(row.share)} [{100 * row.share_low:.0f}, {100 * row.share_high:.0f}]"
+    return percent_within(row.share, row.share_low, row.share_high)

@@ -13,6 +13,7 @@ from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.reading.crossed import crossed_mean
 from data.readers.trials import choices
+from data.shares import percent, percent_within
 
 __all__ = ["forced_choices", "preferences"]
 
@@ -82,9 +83,8 @@ def forced_choices(
     first = models.loc[models["agreement"] == best["agreement"], "predictor"]
     most = "agrees with people most" if len(first) == 1 else "agree with people most, alike"
     sentence = (
-        f"{listed(first)} {most}, in {100 * best['agreement']:.1f} % of the choices "
-        f"[{100 * best['low']:.1f}, {100 * best['high']:.1f}]; other people agree in {100 * ceiling['agreement']:.1f} % "
-        f"[{100 * ceiling['low']:.1f}, {100 * ceiling['high']:.1f}], one other person in {100 * one['agreement']:.1f} %."
+        f"{listed(first)} {most}, in {_agrees(best)} of the choices; other people agree in {_agrees(ceiling)}, "
+        f"one other person in {percent(one['agreement'], 1)}."
     )
     people, pairs = (
         plural(told["person"].nunique(), "person"),
@@ -131,3 +131,8 @@ def _agreement(preference: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """1 where the preference is the choice, 0 where it is the other sentence, .5 for a tie, NaN where there is none."""
     agree = np.where(preference == 0, 0.5, ((preference > 0) == chosen).astype(float))
     return np.where(np.isfinite(preference), agree, np.nan)
+
+
+def _agrees(row: pd.Series) -> str:
+    """A predictor's share of the choices, with its interval."""
+    return percent_within(row["agreement"], row["low"], row["high"], 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import decimal, interval, listed, plural
-from data.shares import percent
+from data.shares import percent, percent_within
 
 __all__ = [
     "BIRTH_WORDS",
@@ -87,10 +87,10 @@ def at_the_end(
 
 def half_gone(half: Mapping[str, float], last: float) -> str:
     """At how many masked words half of r is gone, of :func:`analysis.answers.occlusion.occlusion`."""
-    gone = [f"{model} at {at:.0f} %" for model, at in half.items() if np.isfinite(at)]
+    gone = [f"{model} at {percent(at / 100)}" for model, at in half.items() if np.isfinite(at)]
     never = [model for model, at in half.items() if not np.isfinite(at)]
     said = f"Half of r is gone in {listed(gone)} of masked words" if gone else ""
-    left = f"up to {last:.0f} % it is not in {listed(never)}" if never else ""
+    left = f"up to {percent(last / 100)} it is not in {listed(never)}" if never else ""
     words = "; ".join(filter(None, [said, left]))
     return f"{words[:1].upper()}{words[1:]}."
 
@@ -104,9 +104,8 @@ def at_birth(born: pd.DataFrame) -> str:
 
 
 def _share(row: Mapping) -> str:
-    low, high = row.get("share_low", np.nan), row.get("share_high", np.nan)
-    ends = f" [{100 * low:.0f}, {100 * high:.0f}]" if np.isfinite(low + high) else ""
-    return percent(row["share"]) + ends
+    ends = (row.get("share_low", np.nan), row.get("share_high", np.nan))
+    return percent_within(row["share"], *ends)
 
 
 def plane(iso: pd.DataFrame) -> str:

@@ -29,7 +29,7 @@ from data.hashes import file_hash
 from data.readers.published import schrimpf2021_tasks
 from data.readers.tasks import GLUE, glue, glue_folder, labelled_table, minimal_pairs
 from data.readers.texts import files_of, syntaxgym
-from data.shares import percent
+from data.shares import percent, percent_within
 
 __all__ = ["KINDS", "TaskResult", "live_tasks", "run_task", "stored_task", "task_kind", "told"]
 
@@ -283,10 +283,7 @@ def _plain(text: str) -> str:
 
 
 def _share(row: pd.Series) -> str:
-    """``64 % [56, 73]``."""
-    low, high = (100 * row[name] for name in ("low", "high"))
-    known = np.isfinite(low) and np.isfinite(high)
-    return percent(row["score"]) + (f" [{low:.0f}, {high:.0f}]" if known else "")
+    return percent_within(row["score"], row["low"], row["high"])
 
 
 def live_tasks(results: Sequence[TaskResult]) -> Answer:

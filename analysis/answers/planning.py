@@ -248,7 +248,7 @@ def _caption(parts: Components, repeats: int, alpha: float, learning: LearningCu
         "trials": parts.trial,
     }
     shares = ", ".join(
-        f"{100 * value / total:.1f} % {name}" for name, value in named.items() if value > 0
+        f"{percent(value / total, 1)} {name}" for name, value in named.items() if value > 0
     )
     grown = (
         "Items also train the regression: the effect follows the pilot's learning curve, "

@@ -30,6 +30,7 @@ from analysis.statistics.measured import beside
 from analysis.store.keys import content_key
 from analysis.store.store import Store
 from data.errors import BrainLensError
+from data.shares import percent
 
 __all__ = [
     "ANCHORS", "BIRTHS", "SETS", "UPDATES", "Course", "at_birth", "course", "price", "run_names", "stored_course",
@@ -339,7 +340,7 @@ def _iso(frame: pd.DataFrame) -> pd.DataFrame:
     as_good = (v[None] <= v[:, None]).all(-1) & (v[None] < v[:, None]).any(-1)
     same = made["level"].to_numpy()[:, None] == made["level"].to_numpy()[None]
     made["front"] = ~(as_good & same).any(axis=1)
-    return made.assign(name=[f"{100 * level:.0f} % of r" for level in made["level"]])
+    return made.assign(name=[f"{percent(level)} of r" for level in made["level"]])
 
 
 def _enough(frame: pd.DataFrame) -> dict[float, pd.Series]:

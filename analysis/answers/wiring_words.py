@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.answers.answer import decimal, interval, listed, plural
 from analysis.answers.further_words import BIRTH_WORDS, VISION
 from analysis.answers.outcomes import LEAST_SEEDS
-from data.shares import percent
+from data.shares import percent, percent_within
 
 __all__ = ["BIRTH_WORDS", "against", "difference", "sentence"]
 
@@ -77,10 +77,7 @@ def sentence(
 
 
 def _share(row) -> str:
-    """``61 % [55, 67]``."""
-    if not np.isfinite(row.share_low + row.share_high):
-        return percent(row.share)
-    return f"{percent(row.share)} [{100 * row.share_low:.0f}, {100 * row.share_high:.0f}]"
+    return percent_within(row.share, row.share_low, row.share_high)
 
 
 def _of_vision(row) -> str:

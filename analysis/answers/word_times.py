@@ -8,12 +8,17 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, p_value
+from analysis.features.surprisal import is_stored, window_of, word_surprisal
 from analysis.features.time import detrended, resample
+from analysis.models.catalog import load
+from analysis.progress import SILENT, Report
+from analysis.protocol import Protocol, preset
+from analysis.text.passages import passages
 from data.errors import BrainLensError
 from data.readers.simulated import hrf
 from data.recording import Recording
 
-__all__ = ["word_times"]
+__all__ = ["bits_heard", "word_times"]
 
 REACH = 40.0
 """Seconds to either side that are looked at."""
@@ -32,7 +37,9 @@ def word_times(
     *,
     reach: float = REACH,
     seed: int = 0,
-    surprisal: Sequence[float] | np.ndarray | None = None,
+    surprisal: str | Sequence[float] | np.ndarray | None = None,
+    protocol: Protocol | None = None,
+    report: Report = SILENT,
 ) -> Answer:
     r"""The doctor of a story: how word rate follows the signal when all words are moved by so many seconds.
 
@@ -49,9 +56,11 @@ def word_times(
         Seconds.
     seed : int
         Of the turned signals.
-    surprisal : sequence of float, length n_words, optional
-        Of each word of the presentation, in its order (NaN: none known): a second profile, of what it says beyond word rate. The
-        verdict stays that of word rate, which needs no model.
+    surprisal : str or sequence of float, length n_words, optional
+        A model whose surprisal it is (:func:`bits_heard`), or that of each word of the presentation, in its order (NaN: none
+        known): a second profile, of what it says beyond word rate. The verdict stays that of word rate, which needs no model.
+    protocol : Protocol, optional
+        How the model reads; default: the preset ``story``.
 
     Returns
     -------
@@ -63,7 +72,7 @@ def word_times(
     Raises
     ------
     BrainLensError
-        For a recording without word times, or one that is not fMRI.
+        For a recording without word times, or one that is not fMRI; for a model without next-word probabilities.
     """
     presentation = recording.presentation
     if presentation is None:
@@ -88,18 +97,22 @@ def word_times(
     unclear = p > 0.05
     verdict = "unclear" if unclear else "right" if abs(lags[best]) <= TOLERANCE else "shifted"
     frame = pd.DataFrame({"offset": lags * step, "r": profile, "chance": chance})
-    said = _sentence(recording, verdict, peak, lags[best], profile, best, lags, p)
+    said, more = _sentence(recording, verdict, peak, lags[best], profile, best, lags, p), ""
     if surprisal is not None:
-        beyond = _beyond_the_mean(surprisal, len(ones), recording.id)
+        of = f" of {surprisal}" if isinstance(surprisal, str) else ""
+        if isinstance(surprisal, str):
+            surprisal = bits_heard(surprisal, recording, protocol, report=report)
+        beyond, more = _beyond_the_mean(surprisal, len(ones), recording.id)
         own, _ = _profiles(recording, runs, times, signal, lags, seed, beyond, draws=0)
         frame["surprisal"] = own
-        said += f" Surprisal follows it best at {lags[own.argmax()] * step:+g} s (r = {decimal(own.max())})."
+        said += f" Surprisal{of} follows it best at {lags[own.argmax()] * step:+g} s (r = {decimal(own.max())})."
     return Answer(
         frame,
         said,
         f"Words per sample, convolved with the canonical haemodynamic response and moved, against the signal of "
         f"{signal.shape[1]} regions (cycles over {HIGHPASS:g} s taken out). The line is chance: the 95th percentile of "
-        f"the largest peak over {len(null)} signals turned around in their run by {MINIMUM_SHIFT:g} s or more.",
+        f"the largest peak over {len(null)} signals turned around in their run by {MINIMUM_SHIFT:g} s or more."
+        + more,
         facts={
             "peak": peak,
             "p": p,
@@ -113,6 +126,49 @@ def word_times(
             "invert_x": False,
         },
     )
+
+
+def bits_heard(
+    model: str,
+    recording: Recording,
+    protocol: Protocol | None = None,
+    *,
+    known: bool = False,
+    report: Report = SILENT,
+) -> np.ndarray | None:
+    """Surprisal of each word of a story, as a model reads it run by run.
+
+    Parameters
+    ----------
+    model : str
+        With next-word probabilities.
+    protocol : Protocol, optional
+        ``context``, ``window`` and ``word_boundary`` count; default: the preset ``story``.
+    known : bool
+        Only what is stored, without loading weights.
+
+    Returns
+    -------
+    ndarray, shape (n_words,), bits, or None
+        NaN where a word has none, such as the first of a run; None where ``known`` and nothing is stored.
+
+    Raises
+    ------
+    BrainLensError
+        For a model without next-word probabilities.
+    """
+    protocol, reader = protocol or preset("story"), load(model, report=report)
+    if not reader.card.predicts_words:
+        raise BrainLensError(
+            f"{model} gives no surprisal: {reader.card.cls} models have no next-word probabilities",
+            remedy="Name a causal or recurrent model, or an n-gram",
+        )
+    words = recording.reading()
+    if known:
+        texts = [one.text for one in passages(words, protocol.context)]
+        if not is_stored(reader, texts, window=window_of(reader, protocol)):
+            return None
+    return word_surprisal(reader, words, protocol, report=report)["surprisal"].to_numpy(float)
 
 
 def _regions(recording: Recording) -> np.ndarray:
@@ -140,15 +196,19 @@ def _mean_signal(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return total / np.maximum(there, 1)
 
 
-def _beyond_the_mean(surprisal, count: int, name: str) -> np.ndarray:
-    """Surprisal of each word around its mean, which would only count words; 0 where none is known."""
+def _beyond_the_mean(surprisal, count: int, name: str) -> tuple[np.ndarray, str]:
+    """Surprisal of each word around its mean, which would only count words; 0 where none is known, and a sentence on it."""
     values = np.asarray(surprisal, float)
     if values.shape != (count,):
         raise BrainLensError(
             f"{name}: {values.size} surprisals for {count} words",
             remedy="Give one for each word of recording.presentation.words, in its order",
         )
-    return np.nan_to_num(values - np.nanmean(values))
+    unknown = int((~np.isfinite(values)).sum())
+    said = " Surprisal: bits of each word around their mean, moved likewise." + (
+        f" {unknown:,} of {count:,} words have none and count as the mean." if unknown else ""
+    )
+    return np.nan_to_num(values - np.nanmean(values)), said
 
 
 def _profiles(

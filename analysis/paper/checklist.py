@@ -6,6 +6,7 @@ import numpy as np
 
 from analysis.answers.answer import decimal, interval
 from analysis.paper.methods import several
+from data.shares import percent
 
 __all__ = ["checklist"]
 
@@ -118,7 +119,7 @@ def _scored(score, oasm) -> list[Row]:
         (
             "Unique variance with its control set named",
             "unique_r2" in score.headline,
-            f"{decimal(whole['unique_r2'], 3)} beyond {score.headline['beyond']}; Omega {decimal(score.omega, 0)} %."
+            f"{decimal(whole['unique_r2'], 3)} beyond {score.headline['beyond']}; Omega {percent(score.omega / 100)}."
             if "unique_r2" in score.headline
             else "Not computed.",
         ),

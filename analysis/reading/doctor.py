@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.reading.delta_ll import add_spillover, delta_log_likelihood, least_squares, on_link
 from data.errors import BrainLensError, unknown
+from data.shares import percent
 
 __all__ = ["KINDS", "LagProfile", "VersionDiff", "lag_profile", "pooled_profile", "version_diff"]
 
@@ -189,7 +190,7 @@ def _verdict(profile: pd.DataFrame, predictor: str, kind: str) -> tuple[str, str
     share = abs(ahead["coefficient"]) / profile["coefficient"].abs().max()
     best = seen["t"].abs().idxmax()
     numbers = (
-        f"{predictor} of t+1: t = {ahead['t']:.1f}, {100 * share:.0f} % of the largest coefficient"
+        f"{predictor} of t+1: t = {ahead['t']:.1f}, {percent(share)} of the largest coefficient"
     )
     strongest = (
         f"the word already seen that counts most is {_word(best)} (t = {seen.loc[best, 't']:.1f})"

@@ -42,6 +42,7 @@ from dashboards.command.options import (
     file_option,
     models_argument,
     on_option,
+    port_option,
     set_option,
     write_frame,
 )
@@ -98,7 +99,7 @@ def main():
 # ---- the page -------------------------------------------------------------------------------------------------------
 @main.command()
 @device_option
-@click.option("--port", default=5006, show_default=True, help="Port of the page.")
+@port_option
 @click.option(
     "--address",
     default="localhost",
@@ -140,7 +141,7 @@ def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
 
 
 @main.command()
-@click.option("--port", default=5006, show_default=True, help="Port of the page.")
+@port_option
 @click.option(
     "--address",
     default="localhost",
@@ -374,24 +375,36 @@ def data_remove(name: str, also: bool):
 
 @data.command("check")
 @click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--surprisal",
+    default="",
+    metavar="MODEL",
+    help="Of a story: follow this model's surprisal through the signal, beside the number of words.",
+)
 @column_options
-def data_check(path: Path, **columns):
+def data_check(path: Path, surprisal: str, **columns):
     """Check a file of your own before anything runs."""
     if is_story(path) or is_epochs(path):
-        _check_story(path, {name: one for name, one in said_of(columns).items() if one})
+        _check_story(path, {name: one for name, one in said_of(columns).items() if one}, surprisal)
         return
+    if surprisal:
+        raise BrainLensError(
+            f"--surprisal {surprisal} is followed through a story in the scanner, and {path.name} is none",
+            remedy="Leave it out, or give the folder or the story.toml of a story",
+        )
     report = check(path, **said_of(columns))
     click.echo(str(report))
     if not report.ok:
         sys.exit(1)
 
 
-def _check_story(path: Path, said: dict) -> None:
+def _check_story(path: Path, said: dict, surprisal: str) -> None:
     """What was understood of a story or of epochs, and whether a story's words stand where they were heard."""
     recording = open_recording(path, **said)
     click.echo(drawn(recording))
     if recording.sampled and recording.kind == "fmri":
-        said = word_times(recording)
+        with progress(surprisal or recording.id) as report:
+            said = word_times(recording, surprisal=surprisal or None, report=report)
         click.echo(said.sentence)
         if add := said.facts["add"]:
             click.echo(

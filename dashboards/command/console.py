@@ -15,6 +15,7 @@ from analysis.progress import Report
 from analysis.scoring.beside import stored_oasm
 from analysis.store.store import Store
 from data.catalog.catalog import entries
+from data.shares import percent
 
 __all__ = [
     "progress",
@@ -187,7 +188,7 @@ def _doubts(score) -> str:
     oasm = stored_oasm(score.provenance["recording"].get("content_hash", ""), score.protocol)
     beyond = score.headline.get("beyond", "") if score.headline else ""
     said = (
-        f"Omega: {beyond} explain {score.omega:.0f} % of its R2 of {score.headline['model_r2']:.3f}"
+        f"Omega: {beyond} explain {percent(score.omega / 100)} of its R2 of {score.headline['model_r2']:.3f}"
         if np.isfinite(score.omega)
         else "Omega: not defined (no unique R2 was asked for, or the model's R2 is not above 0)"
     )

@@ -9,6 +9,7 @@ import click
 
 from analysis.models.catalog import must_run
 from analysis.models.device import choose
+from dashboards.serve.ports import refused
 from data.catalog import licences
 from data.errors import BrainLensError
 from data.files import atomic, guarded
@@ -22,6 +23,7 @@ __all__ = [
     "models_argument",
     "on_option",
     "pairs",
+    "port_option",
     "runnable",
     "set_option",
     "write_frame",
@@ -45,6 +47,24 @@ device_option = click.option(
     help="Where models run: auto, cpu, cuda, cuda:1, mps, or offload (cards, memory and disk together).",
 )
 """``--device`` of every command that lets a model read."""
+
+
+def _told(context: click.Context, option: click.Parameter, port: int) -> int:
+    """Itself; what browsers refuse is said before anything is served."""
+    if why := refused(port):
+        click.echo(why, err=True)
+    return port
+
+
+port_option = click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=5006,
+    show_default=True,
+    callback=_told,
+    help="Port of the page.",
+)
+"""``--port`` of the commands that serve."""
 
 set_option = click.option(
     "--set",

@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.answers.answer import decimal
 from dashboards.figures.spec import ITEM, FigureSpec, Mark, Rule
+from data.shares import percent
 
 __all__ = [
     "choices",
@@ -87,7 +88,9 @@ def omega(said) -> FigureSpec:
             }
         )
         share = (
-            f"Omega {row['omega']:.0f} %" if row["omega"] == row["omega"] else "Omega not defined"
+            f"Omega {percent(row['omega'] / 100)}"
+            if row["omega"] == row["omega"]
+            else "Omega not defined"
         )
         words.append(
             {
@@ -120,7 +123,7 @@ def omega_by_person(said) -> FigureSpec:
         "",
         "Omega (% of the model's R2)",
         horizontal=True,
-        answer=f"Omega from {known['omega'].min():.0f} to {known['omega'].max():.0f} % over people.{words}"
+        answer=f"Omega from {known['omega'].min():.0f} to {percent(known['omega'].max() / 100)} over people.{words}"
         if len(known)
         else f"Omega is defined for nobody.{words}",
         caption="95 % over folds, widened for the training they share.",

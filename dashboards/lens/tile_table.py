@@ -100,7 +100,7 @@ def _cells(tile, colour: str, top: float) -> dict[str, str]:
         "random": _gain(tile.above_random),
         "shuffled": _signed(tile.inflation),
         "optimism": _signed(tile.optimism),
-        "omega": f"{tile.omega:.0f} %" if math.isfinite(tile.omega) else _NOT_HERE["omega"],
+        "omega": percent(tile.omega / 100) if math.isfinite(tile.omega) else _NOT_HERE["omega"],
         "oasm": _NOT_HERE["oasm"]
         if tile.oasm is None
         else " → ".join(_signed(r, sign=False) or "0" for r in tile.oasm),

@@ -13,7 +13,6 @@ import param
 from analysis.answers.answer import interval, signed
 from analysis.answers.each_person import each_person_over_time
 from analysis.answers.time_course import ALL, methods, rows_over_time, time_course
-from analysis.answers.word_times import word_times
 from analysis.paper.methods_answers import beside
 from analysis.progress import Report
 from analysis.protocol import Protocol
@@ -23,12 +22,12 @@ from dashboards.figures.people import each_person_over_time as people_over_time
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
-from dashboards.state import Selection
+from dashboards.state import Selection, Words
 from dashboards.work import identity
+from dashboards.work.heard import Doctors, no_bits
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.score_computations import offered, unscorable
 from data.catalog import catalog
-from data.errors import BrainLensError
 from data.files import guarded
 
 __all__ = ["Time"]
@@ -90,21 +89,6 @@ class Courses(Ledger):
         )
 
 
-class Doctors(Ledger):
-    """Whether a story's words stand where they were heard, by recording; a look of seconds at most, without a model."""
-
-    def key(self, recording: str) -> str:
-        """Content key of what is said of one recording."""
-        return f"words:{identity.recording(recording)}"
-
-    def missing(self, recording: str) -> list[Computation]:
-        """The look, where nobody has looked."""
-        look = partial(_heard, recording)
-        return self.computations(
-            [Wish(self.key(recording), f"Words of {recording}", look, look, quiet=True)]
-        )
-
-
 class Time(Lens):
     """Scores of models and controls at every lag after (and before) the words.
 
@@ -121,26 +105,48 @@ class Time(Lens):
             default=ALL,
             objects=list(SHOWN.values()),
             doc="What has a curve over time: all, or each region.",
-        )
+        ),
+        "bits": Words(
+            "", doc="The model whose surprisal is followed through a story beside its words."
+        ),
     }
-    watches = ("models", "recording", "preset", "changes", "places")
+    watches = ("models", "recording", "preset", "changes", "places", "bits")
 
     def make_controls(self) -> dict:
         self.courses, self.doctors = Courses(self.selection), Doctors()
         places = pmui.Select(label="A curve for", options=SHOWN, value=self.selection.places, margin=(8, 0, 2, 0),
                              size="small", sizing_mode="stretch_width")  # fmt: skip
         self.link(places, "places")
+        self._bits = pmui.Select(label="Surprisal beside a story's words", options=self._readers(), margin=(8, 0, 2, 0),
+                                 value=self.selection.bits, size="small", sizing_mode="stretch_width",
+                                 description="The doctor of a story follows the number of words; surprisal of one of the "
+                                 "chosen models is followed beside it.")  # fmt: skip
+        self.link(self._bits, "bits")
         return {
             "What": [RecordingPicker(self.selection), ModelPicker(self.selection)],
             "How": [ProtocolPicker(self.selection)],
-            "View": [places],
+            "View": [places, self._bits],
         }
 
+    def _readers(self) -> dict[str, str]:
+        """Whose surprisal can be followed: of the chosen models those with next-word probabilities."""
+        named = dict.fromkeys(filter(None, [*self.selection.models, self.selection.bits]))
+        return {"none": ""} | {name: name for name in named if not no_bits(name)}
+
+    def reflect(self, view: View) -> None:
+        if self._bits.options != (options := self._readers()):
+            self._bits.options = options
+
     def missing(self) -> list[Computation]:
-        models = self.selection.models
-        return self.courses.missing(models) + (
-            self.doctors.missing(self.selection.recording) if models else []
-        )
+        choice, models = self.selection, self.selection.models
+        asked = self.doctors.missing(choice.recording, self._reader, choice.protocol)
+        return self.courses.missing(models) + (asked if models else [])
+
+    @property
+    def _reader(self) -> str:
+        """The model whose surprisal is followed, where it has one."""
+        bits = self.selection.bits
+        return "" if not bits or no_bits(bits) else bits
 
     def view(self) -> View:
         models = [model for model in self.selection.models if not unscorable(model)]
@@ -188,10 +194,13 @@ class Time(Lens):
             spec = replace(people_over_time(people), stamp=stamp)
             more = partial(_peaks_of_people, people.facts["people"])
             pictures.append(Picture("People", spec, rows_over_time(found), more=more, **common))
-        heard = self.doctors.value(self.doctors.key(self.selection.recording))
+        heard, lacking = self.doctors.best(choice.recording, self._reader, choice.protocol)
         if heard is not None:
-            python = _python_of_words(self.selection.recording)
             read = partial(beside, heard.caption, recording=self.selection.recording)
+            if lacking := lacking or (choice.bits and no_bits(choice.bits)):
+                said = f"{heard.caption} Surprisal of {choice.bits}: {lacking}."
+                heard = replace(heard, caption=said)
+            python = _python_of_words(choice, "" if lacking else self._reader)
             pictures.append(
                 Picture("Words", words(heard, stamp), heard.frame, python=python, paper=read)
             )
@@ -331,8 +340,6 @@ def example() -> dict:
 
 
 def _python(choice, models: list[str]) -> str:
-    changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
-    protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
     return "\n".join([
         '"""Made by BrainLens: how well models predict a recording at every lag."""',
         "",
@@ -341,7 +348,7 @@ def _python(choice, models: list[str]) -> str:
         "from analysis.answers.time_course import rows_over_time, time_course",
         "from analysis.scoring.lags import lag_course",
         "",
-        f"protocol = {protocol}",
+        f"protocol = {_protocol(choice)}",
         f"courses = [lag_course(model, {choice.recording!r}, protocol) for model in {models!r}]",
         f"answer = time_course(courses, by={choice.places!r})",
         "print(answer.sentence)",
@@ -357,14 +364,16 @@ def _python(choice, models: list[str]) -> str:
     ])  # fmt: skip
 
 
-def _python_of_words(recording: str) -> str:
+def _python_of_words(choice, model: str = "") -> str:
+    more = f", surprisal={model!r}, protocol={_protocol(choice)}" if model else ""
     return "\n".join([
         '"""Made by BrainLens: whether the words of a story stand where they were heard."""',
         "",
+        *(["from analysis import preset"] if model else []),
         "from analysis.answers.word_times import word_times",
         "from data.catalog.catalog import recording",
         "",
-        f"answer = word_times(recording({recording!r}))",
+        f"answer = word_times(recording({choice.recording!r}){more})",
         "print(answer.sentence)",
         "print(answer.caption)",
         'answer.frame.to_csv("words.csv", index=False)',
@@ -372,11 +381,10 @@ def _python_of_words(recording: str) -> str:
     ])  # fmt: skip
 
 
-def _heard(name: str, report: Report) -> Ready | Refused:
-    try:
-        return Ready(word_times(catalog.recording(name)))
-    except BrainLensError as error:  # epochs, sentences, another kind of signal
-        return Refused(str(error))
+def _protocol(choice) -> str:
+    """The protocol of a selection, as code."""
+    changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
+    return f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
 
 
 def _look(model: str, name: str, protocol: Protocol, report: Report) -> Ready | Priced | Refused:

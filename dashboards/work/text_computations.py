@@ -21,7 +21,15 @@ from data.errors import BrainLensError
 from data.gate import existing
 from data.readers.texts import read_text
 
-__all__ = ["TEXTS", "TextReadings", "split", "texts", "unpredictive", "words_of"]
+__all__ = [
+    "TEXTS",
+    "TextReadings",
+    "seconds_of_reading",
+    "split",
+    "texts",
+    "unpredictive",
+    "words_of",
+]
 
 TEXTS = {"Built-in prose (11 kB)": "prose", "WikiText-2, test part": "wikitext-2"}
 _READ = ("causal", "bidirectional", "encoder-decoder")
@@ -136,12 +144,18 @@ def _seconds(model: str, text: str, readout: bool) -> float | None:
     parameters = facts.parameters_about
     if parameters is None or text not in _TOKENS:
         return None
-    reading = 1.0 + 4 * parameters * _TOKENS[text] / _SPEED
+    reading = seconds_of_reading(model, _TOKENS[text]) or 0.0
     return (
         reading + 10 * 6 * (facts.width or 768) * _VOCABULARY * _TOKENS[text] / _SPEED
         if readout
         else reading
     )
+
+
+def seconds_of_reading(model: str, tokens: int) -> float | None:
+    """About what a model's surprisal of so many tokens takes; None where its size is not known."""
+    parameters = card(model).parameters_about
+    return None if parameters is None else 1.0 + 4 * parameters * tokens / _SPEED
 
 
 def _look(model: str, text: str, readout: bool, report: Report):

@@ -259,6 +259,21 @@ def test_the_app_knows_where_it_is_served(clean_home, monkeypatch):
     assert command[place : place + 4] == ["--port", "1234", "--address", "0.0.0.0"]
 
 
+def test_a_port_that_browsers_refuse_is_said_before_it_is_served(clean_home, monkeypatch):
+    served = []
+    monkeypatch.setattr("os.execv", lambda program, command: served.append(command))
+    for port in (5061, 6000, 6667, 10080):
+        said = run("app", "--port", str(port))
+        assert said.exit_code == 0 and f"No browser opens a page on port {port}" in said.output
+        assert said.output.index("No browser") < said.output.index("BrainLens at")
+    assert "No browser" not in run("app", "--port", "5006").output
+    assert len(served) == 5
+    for port in ("0", "65536", "-1"):
+        said = run("app", "--port", port)
+        assert said.exit_code == 2 and "1<=x<=65535" in said.output
+    assert len(served) == 5
+
+
 def test_the_cache_can_be_listed_and_cleared(clean_home):
     assert (
         run("score", "random-8", "--on", "simulated", "--set", "controls=", *QUICK).exit_code == 0

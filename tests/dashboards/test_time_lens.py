@@ -62,6 +62,45 @@ def test_each_region_has_a_panel_and_the_link_holds_it(lens):
     assert values["places"] == "region" and not problems
 
 
+def test_surprisal_of_a_chosen_model_is_followed_beside_the_words(lens):
+    """Offered are the chosen models that have one; what is not read yet is said below the figure, with the price above."""
+    choice = lens.selection
+    choice.models = ["zoo-causal-3m", "zoo-glove-64d", "zoo-causal-200k"]
+    lens.run(wait=True)
+    assert list(lens._bits.options) == ["none", "zoo-causal-3m", "zoo-causal-200k"]
+    assert "surprisal" not in lens.shown.pictures[-1].table
+    lens._bits.value = "zoo-causal-200k"
+    lens.run(wait=True)
+    words = lens.shown.pictures[-1]
+    assert words.label == "Words" and words.table["surprisal"].notna().all()
+    assert "Surprisal of zoo-causal-200k follows it best at" in words.spec.answer
+    assert "surprisal='zoo-causal-200k', protocol=preset('story')" in words.python
+    assert draw(words.spec) and misprints(words.spec) == []
+    values, problems = decode(choice.query())
+    assert values["bits"] == "zoo-causal-200k" and not problems
+    choice.models = ["zoo-causal-3m"]
+    assert "zoo-causal-200k" in lens._bits.options  # as a link may name it
+    choice.bits = "zoo-glove-64d"
+    lens.run(wait=True)
+    words = lens.shown.pictures[-1]
+    assert "surprisal" not in words.table
+    assert words.spec.caption.endswith("zoo-glove-64d: embedding: no next-word probabilities.")
+
+
+def test_surprisal_that_is_not_there_yet_is_said_so(lens, monkeypatch):
+    from analysis.scoring.cost import Cost
+    from dashboards.work.ledger import Priced
+
+    monkeypatch.setattr(
+        "dashboards.work.heard._look_heard", lambda *_: Priced(Cost(1, seconds=600.0))
+    )
+    lens.selection.bits = "zoo-causal-3m"
+    words = lens.shown.pictures[-1]
+    assert words.spec.caption.endswith("Surprisal of zoo-causal-3m: not computed yet.")
+    assert "surprisal=" not in words.python
+    assert any("Surprisal of zoo-causal-3m" in one.title for one in lens._wanted)
+
+
 def test_a_recording_without_time_is_said_so():
     view = Time(models=["zoo-causal-3m"], recording="simulated").run(wait=True).shown
     assert "neither words with times" in view.empty and view.action is not None

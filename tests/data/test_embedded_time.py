@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from analysis.protocol import preset
 from data.catalog.catalog import recording
 from data.embedded.time import LAGS, REGIONS, spoken_words
 from data.errors import BrainLensError
@@ -47,8 +50,6 @@ def test_people_share_what_is_planted_and_nothing_where_nothing_is(story):
 
 
 def test_the_doctor_finds_the_words_where_they_are(story):
-    from dataclasses import replace
-
     from analysis.answers.word_times import word_times
 
     assert word_times(story).facts["verdict"] == "right"
@@ -58,8 +59,6 @@ def test_the_doctor_finds_the_words_where_they_are(story):
 
 def test_the_doctor_follows_surprisal_beside_word_rate(story):
     """Planted in the signal beside the words: it peaks where they stand; its mean, which only counts words, is taken off."""
-    from dataclasses import replace
-
     from analysis.answers.word_times import word_times
     from analysis.features.time import resample
     from data.readers.simulated import hrf
@@ -84,6 +83,24 @@ def test_the_doctor_follows_surprisal_beside_word_rate(story):
     assert np.abs(flat).max() < 1e-9
     with pytest.raises(BrainLensError, match="3 surprisals for 2218 words"):
         word_times(told, surprisal=[1.0, 2.0, 3.0])
+
+
+def test_the_doctor_reads_a_model_that_is_named(story):
+    from analysis.answers.word_times import bits_heard, word_times
+
+    some = replace(story, id="told")
+    bits = bits_heard("zoo-causal-200k", some)
+    assert bits.shape == (2218,) and np.isfinite(bits).all()
+    assert np.array_equal(bits_heard("zoo-causal-200k", some, known=True), bits)
+    assert bits_heard("zoo-causal-200k", some, preset("story").but(window=64), known=True) is None
+    named, given = word_times(some, surprisal="zoo-causal-200k"), word_times(some, surprisal=bits)
+    assert named.frame.equals(given.frame) and "surprisal" in named.frame
+    assert "Surprisal of zoo-causal-200k follows it best at" in named.sentence
+    assert "words have none" not in named.caption
+    bits = np.where(np.arange(2218) == 7, np.nan, bits)
+    assert "1 of 2,218 words have none" in word_times(some, surprisal=bits).caption
+    with pytest.raises(BrainLensError, match="zoo-glove-64d gives no surprisal: embedding models"):
+        word_times(some, surprisal="zoo-glove-64d")
 
 
 def test_electrodes_answer_at_their_lag(ecog):

@@ -13,6 +13,7 @@ from analysis.scoring.summary import ends, omega, per_target
 from analysis.statistics.bootstrap import DRAWS_SEED, of_few, recentred, widening
 from analysis.statistics.measured import omega_comes_out, omega_covers
 from data.errors import BrainLensError
+from data.shares import percent_within
 
 __all__ = ["explained_by_controls"]
 
@@ -174,12 +175,10 @@ def _row(model: str, person: str, value: np.ndarray, drawn: np.ndarray, wide: fl
 def _words(row: dict) -> str:
     if not np.isfinite(row["omega"]):
         return f"{row['model']}: Omega is not defined, its own R2 is not above 0 ({decimal(row['alone'], 3)})."
-    span = (
-        f" [{row['omega_low']:.0f}, {row['omega_high']:.0f}]"
-        if np.isfinite(row["omega_low"])
-        else " (no interval: the model's R2 is too near 0)"
-    )
+    said = percent_within(*(row[name] / 100 for name in ("omega", "omega_low", "omega_high")))
+    if not np.isfinite(row["omega_low"]):
+        said += " (no interval: the model's R2 is too near 0)"
     return (
-        f"{row['model']}: of its R2 of {decimal(row['alone'], 3)} they explain {row['omega']:.0f} %{span}; "
+        f"{row['model']}: of its R2 of {decimal(row['alone'], 3)} they explain {said}; "
         f"its unique R2 is {decimal(row['unique'], 3)}."
     )

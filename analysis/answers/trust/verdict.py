@@ -24,7 +24,7 @@ KEPT = 0.5
 RULES = {
     "leaks": "shuffled folds that leak while nothing is left held out, or a leak meter that cannot tell; a held-out interval "
     "that includes 0, or does not lie above position and length, the random embedding and the highest untrained copy",
-    "omega": f"an Omega of {MUCH:.0f} % or more, or not defined",
+    "omega": f"an Omega of {percent(MUCH / 100)} or more, or not defined",
     "court": "no ceiling that may be divided by",
     "optimism": f"a layer choice on the same data that adds more than {decimal(ADDS)}",
     "curve": "a defensible specification at or below 0; p of their median not below .05, or fewer exchanges than "
@@ -138,8 +138,12 @@ def _omega(said: Answer, model: str):
     row = rows.iloc[0]
     if not np.isfinite(row["omega"]):
         return f"own R2 {decimal(row['alone'], 3)}", "its R2 is not above 0, Omega is not defined"
-    doubt = f"plain controls explain {row['omega']:.0f} % of its R2" if row["omega"] >= MUCH else ""
-    return f"Omega {row['omega']:.0f} %, unique R2 {decimal(row['unique'], 3)}", doubt
+    doubt = (
+        f"plain controls explain {percent(row['omega'] / 100)} of its R2"
+        if row["omega"] >= MUCH
+        else ""
+    )
+    return f"Omega {percent(row['omega'] / 100)}, unique R2 {decimal(row['unique'], 3)}", doubt
 
 
 def _court(said: Answer, model: str):

@@ -1,0 +1,30 @@
+"""Ports under which no browser opens a page."""
+
+from __future__ import annotations
+
+__all__ = ["REFUSED", "refused"]
+
+REFUSED = frozenset({
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95,
+    101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161,
+    179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563,
+    587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061,
+    6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+})  # fmt: skip
+"""The bad ports of the Fetch standard (https://fetch.spec.whatwg.org/#bad-port): kept for mail, telephony, X11 and the like."""
+
+
+def refused(port: int) -> str:
+    """Why browsers will not show a page on a port; empty where they do.
+
+    Examples
+    --------
+    >>> refused(5006)
+    ''
+    """
+    if port not in REFUSED:
+        return ""
+    return (
+        f"No browser opens a page on port {port} (they keep it for another protocol), unless a proxy with another port stands in "
+        "front. Choose another one, such as --port 5006."
+    )
