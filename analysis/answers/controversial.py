@@ -13,6 +13,7 @@ from analysis.answers.drive import drive
 from analysis.design.controversial import described, pairs_apart
 from analysis.features.surprisal import token_surprisals
 from analysis.models import load
+from analysis.models.catalog import card
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from data.errors import BrainLensError, unknown
@@ -70,6 +71,13 @@ def controversial(
             f"{named[0]} names a layer, and how probable a sentence is has none",
             remedy="Compare predicted responses (by response), or name the model alone",
         )
+    if by == "surprisal":
+        for name in (first, second):
+            if not card(name).rates_sentences:
+                raise BrainLensError(
+                    f"{name} gives no probabilities of words",
+                    remedy="Pick a causal, masked, recurrent or n-gram model, or compare predicted responses (by response)",
+                )
     texts = list(dict.fromkeys(str(text).strip() for text in candidates if str(text).strip()))
     items = described(texts)
     for number, name in enumerate((first, second)):

@@ -111,8 +111,7 @@ def occlusion_curve(
         report.step(number, len(levels), "levels of masking")
         row = {"percent": level, "r": r[number], "r_nested": nested[number]}
         row |= {"bits_per_byte": np.nan, "delta_ll": np.nan, "words": 0}
-        scored = reader.card.predicts_words or reader.card.cls == "bidirectional"
-        if scored and not reader.words_only:
+        if reader.card.rates_sentences and not reader.words_only:
             if text:
                 row["bits_per_byte"] = evaluate(
                     reader, text, store=store, report=report

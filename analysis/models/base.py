@@ -74,6 +74,8 @@ class Card:
         Bytes to fetch.
     layer_names : mapping
         Alias (the paper's layer name) -> layer number.
+    headless : bool
+        Of a bidirectional model: its weights hold nothing that predicts a hidden word (a sentence encoder).
     """
 
     id: str
@@ -95,6 +97,7 @@ class Card:
     download: int | None = None
     aliases: tuple[str, ...] = ()
     layer_names: Mapping[str, int] = field(default_factory=dict)
+    headless: bool = False
 
     @property
     def looks_ahead(self) -> bool:
@@ -105,6 +108,11 @@ class Card:
     def predicts_words(self) -> bool:
         """It gives every word a probability from the words before it."""
         return CLASSES[self.cls].predicts_words
+
+    @property
+    def rates_sentences(self) -> bool:
+        """It says how probable a sentence is, word after word or each word hidden in turn."""
+        return self.predicts_words or (self.cls == "bidirectional" and not self.headless)
 
     @property
     def has_layers(self) -> bool:

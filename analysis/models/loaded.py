@@ -43,7 +43,15 @@ class Loaded:
         """The module with its head, an encoder-decoder's decoder among it."""
         with self._lock:
             if not self._has_head or not self._there(dtype):
-                self._load(model, dtype, head=True)
+                try:
+                    self._load(model, dtype, head=True)
+                except weights.IncompleteWeights as lack:
+                    if not model.card.headless:
+                        raise
+                    raise BrainLensError(
+                        f"{model.id} is a sentence encoder: its weights hold nothing that predicts a word",
+                        remedy="Pick a causal, masked, recurrent or n-gram model",
+                    ) from lack
             return self.network
 
     def body(self, model, dtype: str):

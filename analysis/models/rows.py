@@ -33,6 +33,7 @@ def _from_row(row: dict[str, str]) -> Card:
     fields |= {
         "space_before": row["space_before"] == "yes",
         "aliases": tuple(row["aliases"].split()),
+        "headless": row["family"] == "xlnet" or row["note"] == "sentence-tuned",
     }
     return Card(**fields, layer_names=_layer_names(row["layer_names"], fields["layers"] or 0))
 

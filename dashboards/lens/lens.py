@@ -368,7 +368,7 @@ class Lens(pn.viewable.Viewer):
         self._put_in_front(self._tabs.active)
         self._export.disabled = not view.there
         self._vacant()
-        self._empty.say(view.empty, view.action)
+        self._empty.say(*self._offered(view))
         self._answer.object = view.verdict or (pictures[0].spec.answer if pictures else "")
         self._answer.visible = bool(self._answer.object)
         self._fit_words()
@@ -390,6 +390,15 @@ class Lens(pn.viewable.Viewer):
             ]
         self._said = view.notes if self._notes.visible else self._said
         self._draw(view)
+
+    def _offered(self, view: View) -> tuple[str, tuple[str, Callable] | None]:
+        """Words and button of a view without a figure: no Run before it is known what is missing, it would do nothing."""
+        looks = any(
+            one.free and one.quiet and one.key not in self.desk.held for one in self._wanted
+        )
+        if looks and view.action and view.action[1] == self.run:
+            return "Looking into the store ...", None
+        return view.empty, view.action
 
     def _draw(self, view: View) -> None:
         pictures = [picture for picture in view.pictures if not picture.spec.empty]

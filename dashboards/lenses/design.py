@@ -204,7 +204,7 @@ class Design(Lens):
         choice = self.selection
         if choice.design != "controversial" or choice.by_response:
             return []
-        return [name for name in choice.models[:2] if card(name).cls in _MUTE]
+        return [name for name in choice.models[:2] if not card(name).rates_sentences]
 
     def _by_response(self) -> None:
         self.selection.by_response = True
@@ -303,8 +303,6 @@ def _written(items, kind: str) -> dict[str, bytes]:
         }
 
 
-_MUTE = ("embedding", "random", "activations")
-"""Classes of models that give activations only."""
 _LABELS = {"drive": "Sentences", "controversial": "Pairs", "power": "Power"}
 
 

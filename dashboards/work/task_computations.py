@@ -60,8 +60,8 @@ def incapable(model: str, task: str) -> str:
     about = card(model)
     if kind in ("glue", "table"):
         return "" if about.has_layers else f"{about.cls}: no layers for a head"
-    able = about.predicts_words or about.cls == "bidirectional"
-    return "" if able else f"{about.cls}: no next-word probabilities"
+    kind = "sentence encoder" if about.headless else about.cls
+    return "" if about.rates_sentences else f"{kind}: no next-word probabilities"
 
 
 def _key(model: str, task: str, protocol: Protocol, layer: str) -> str:

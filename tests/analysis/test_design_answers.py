@@ -187,6 +187,12 @@ def test_two_models_disagree_on_matched_sentences(store):
         controversial(first, first, ["a"], store=store)
 
 
+def test_a_model_without_probabilities_is_refused_before_the_other_is_read(store, monkeypatch):
+    monkeypatch.setattr("analysis.answers.controversial.token_surprisals", pytest.fail)
+    with pytest.raises(BrainLensError, match=r"zoo-glove-64d gives no .* predicted responses"):
+        controversial("zoo-causal-400k", "zoo-glove-64d", candidates_of("simulated"), store=store)
+
+
 def test_a_pilot_of_two_scores_becomes_a_plan(store):
     pilot = pilot_of(MODEL, "random-16", "simulated", QUICK, store=store)
     assert set(pilot) == {"person", "item", "difference"} and pilot["person"].nunique() >= 3

@@ -99,6 +99,16 @@ def test_padding_and_truncation_of_the_file_make_no_difference(copied):
     assert load(str(folder)).tokenizer(PROBE)["input_ids"] == plain
 
 
+def test_a_sentence_encoder_is_known_by_its_folder_and_gives_no_probabilities(tmp_path):
+    bare = tiny_models.make("bert", tmp_path / "bare", layers=2, width=16, head=False)
+    whole = tiny_models.make("bert", tmp_path / "whole", layers=2, width=16)
+    assert catalog.card(str(whole)).rates_sentences
+    assert np.isfinite(load(str(whole)).surprisal([TEXT])[0].nats).all()
+    assert not catalog.card(str(bare)).rates_sentences
+    with pytest.raises(BrainLensError, match=r"is a sentence encoder.*\n*.*Pick a causal"):
+        load(str(bare)).surprisal([TEXT])
+
+
 def grow(folder, *tokens: str, **named):
     """Add tokens to the tokenizer and leave the model as it is."""
     from transformers import AutoTokenizer

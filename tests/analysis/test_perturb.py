@@ -14,6 +14,7 @@ from analysis.models import load
 from analysis.models.variants.spec import split
 from data.embedded import prose
 from data.errors import BrainLensError
+from tests import tiny_models
 
 SHORT = preset("defended").but(folds=3, inner_folds=2, bootstrap=50)
 TEXT = "\n\n".join(prose())[:1500]
@@ -217,6 +218,12 @@ def test_masks_cost_and_a_curve_begins_at_the_whole_models_score():
     )
     assert (frame["words"] == frame["words"].iloc[0]).all() and frame["words"].iloc[0] > 100
     assert np.isfinite(frame["delta_ll"]).all()
+
+
+def test_a_sentence_encoder_has_a_curve_without_bits(tmp_path):
+    folder = tiny_models.make("bert", tmp_path / "bare", layers=1, width=16, head=False)
+    frame = occlusion_curve(str(folder), "simulated", SHORT, levels=(0, 60), text=TEXT).frame
+    assert np.isfinite(frame["r"]).all() and frame["bits_per_byte"].isna().all()
 
 
 def test_the_curve_tells_context_from_a_bag_of_words():

@@ -69,6 +69,15 @@ def test_what_stands_for_a_masked_word_is_asked_only_where_words_are_masked():
     assert stands()
 
 
+@pytest.mark.parametrize("kind", [Perturb, Wiring, Architectures])
+def test_run_is_not_offered_before_the_store_was_looked_into(kind):
+    lens = kind(models=["zoo-causal-1m"], recording="simulated")
+    assert not lens._empty._button.visible and "Looking into" in lens._empty._words.object
+    lens.wait()
+    assert lens._empty._button.visible and "Press Run" in lens._empty._words.object
+    assert lens._empty._action == lens.run and lens._run.visible
+
+
 def test_noise_is_asked_for_by_name_priced_and_drawn():
     lens = Perturb(models=["zoo-causal-1m"], recording="simulated", draws=2)
     assert "have not been run" in lens.shown.empty and len(lens.wanted()) == 1 + 3 * 3 * 2

@@ -28,7 +28,9 @@ _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(
         ("layers", "width", "parameters", "year", "download"), (_whole, "a whole number")
     ),
-    "space_before": (lambda value: isinstance(value, bool), "true or false"),
+    **dict.fromkeys(
+        ("space_before", "headless"), (lambda value: isinstance(value, bool), "true or false")
+    ),
     "aliases": (_names, "a list of names"),
     "layer_names": (_numbered, 'names with the number of a layer, such as {"encoder.0": 1}'),
 }

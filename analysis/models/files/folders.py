@@ -13,6 +13,7 @@ from analysis.models.files.tokenizer import knows
 __all__ = [
     "classify",
     "describe",
+    "headless",
     "named_class",
     "shape",
     "start_token",
@@ -85,6 +86,26 @@ def classify(config: dict) -> str:
     ):
         return "bidirectional"
     return "causal"
+
+
+def headless(config: dict) -> bool:
+    """Whether a bidirectional model was saved without what predicts a hidden word, as its config.json names it.
+
+    Examples
+    --------
+    >>> headless({"model_type": "bert", "architectures": ["BertModel"]})
+    True
+    >>> headless({"model_type": "bert", "architectures": ["BertForMaskedLM"]})
+    False
+    """
+    names = [str(name) for name in config.get("architectures") or []]
+    if classify(config) != "bidirectional" or not names:
+        return False
+    return config.get("model_type") == "xlnet" or not any(
+        name.endswith(("MaskedLM", *CAUSAL_ENDINGS))
+        or (name.endswith("ForPreTraining") and not name.startswith(("Electra", "Funnel")))
+        for name in names
+    )
 
 
 def start_token(config: dict, folder: Path) -> str:
@@ -189,6 +210,7 @@ def describe(folder: Path, name: str, **known: object) -> Card:
         "bos": start_token(config, folder),
         "space_before": words_carry_space(folder),
         "source": "folder",
+        "headless": headless(config),
     }
     merged = {**found, **told, **known, "id": name}
     merged["aliases"] = tuple(merged.get("aliases") or ())
