@@ -14,7 +14,7 @@ from pathlib import Path
 from data.files import atomic
 from data.home import home
 
-__all__ = ["file_hash", "mark", "marks", "recheck"]
+__all__ = ["Mark", "file_hash", "mark", "marks", "recheck"]
 
 _LOG = logging.getLogger("brainlens.files")
 _MEMORY = "file-hashes.json"

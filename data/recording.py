@@ -301,8 +301,27 @@ class Recording:
         """Hash of everything that determines a number.
 
         The responses with who and where each target is, every column of the stimuli, and how they are meant (roles, group,
-        context, within, averaged). Made anew whenever it is asked for: arrays may be changed in place.
+        context, within, averaged). Made anew whenever it is asked for, as arrays may be changed in place; once where it is
+        :meth:`sealed`.
         """
+        known = self.__dict__.get("_sealed_as")
+        if known is not None and not self.responses.values.flags.writeable:
+            return known
+        return self._content()
+
+    def sealed(self) -> Recording:
+        """The same recording for many readers: its responses refuse to be written to, and its hash is made once.
+
+        For a recording that nobody else holds; its stimuli are not to be changed either.
+        """
+        responses = self.responses.copy(deep=False)
+        values = responses.values.view()
+        values.flags.writeable = False
+        made = replace(self, responses=responses.copy(data=values))
+        object.__setattr__(made, "_sealed_as", made._content())
+        return made
+
+    def _content(self) -> str:
         import xxhash
 
         digest = xxhash.xxh3_128(np.ascontiguousarray(self.responses.values).data)

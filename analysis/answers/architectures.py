@@ -551,7 +551,7 @@ def stored_search(
     updates: int = 0,
     seed: int = 0,
     seeds: int = 5,
-    corpus: str = "",
+    corpus: Recording | str = "",
     store=None,
 ) -> Answer | None:
     """What :func:`searched` gave before, or None; nothing is computed.
@@ -566,7 +566,7 @@ def stored_search(
     return _found(on, key, corpus, store or Store())
 
 
-def _found(on: Ground, key: str, corpus: str, store: Store) -> Answer | None:
+def _found(on: Ground, key: str, corpus: Recording | str, store: Store) -> Answer | None:
     kept = find_told(store, key)
     if kept is None:
         return None
@@ -590,7 +590,13 @@ def _found(on: Ground, key: str, corpus: str, store: Store) -> Answer | None:
 
 
 def _search_key(
-    on: Ground, count: int, strategy: str, updates: int, seed: int, seeds: int, corpus: str
+    on: Ground,
+    count: int,
+    strategy: str,
+    updates: int,
+    seed: int,
+    seeds: int,
+    corpus: Recording | str,
 ) -> str:
     code = (CODE_VERSION, ACTIVATIONS, OPERATORS, packages(READING))
     times = [as_corpus(corpus).content_hash] if corpus else []

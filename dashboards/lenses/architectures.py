@@ -18,7 +18,7 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lenses.perturb import simulated_stamp
-from dashboards.work import identity
+from dashboards.work import identity, opened
 from dashboards.work.ledger import Ledger, Priced, Ready, Wish
 
 __all__ = ["Architectures"]
@@ -249,8 +249,9 @@ def _look(
     """The search where it is stored, else what it costs."""
     from analysis.answers.architectures import stored_search
 
-    asked = dict(count=count, strategy=strategy, updates=updates, seed=seed, corpus=corpus)
-    found = stored_search(recording, protocol, **asked)
+    times = opened.recording(corpus) if corpus and updates else ""
+    asked = dict(count=count, strategy=strategy, updates=updates, seed=seed, corpus=times)
+    found = stored_search(opened.recording(recording), protocol, **asked)
     return Priced(Cost(1, seconds=seconds)) if found is None else Ready(found)
 
 

@@ -13,18 +13,19 @@ from analysis.paper.methods import paragraph
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring import per_stimulus
+from analysis.scoring.case import as_recording
 from analysis.scoring.cost import Cost
 from analysis.scoring.per_stimulus import price, token_bits
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import note
-from dashboards.work import identity
+from dashboards.work import identity, opened
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.score_computations import Scores, offered, stamps
 from dashboards.work.text_computations import unpredictive
-from data.catalog.catalog import recording
 from data.errors import BrainLensError
+from data.recording import Recording
 
 __all__ = ["Items"]
 
@@ -346,17 +347,19 @@ def _python_words(choice, item: str, models: list[str]) -> str:
 
 def _look(first: str, second: str, name: str, protocol: Protocol, report: Report):
     """What is explained, where it is stored for both, else what it costs for both together."""
-    loaded = recording(name)
+    loaded = opened.recording(name)
     costs = [price(model, loaded, protocol) for model in (first, second)]
     if all(one.cached for one in costs):
-        return Ready(_items(first, second, name, protocol, report))
+        return Ready(_items(first, second, loaded, protocol, report))
     unknown = any(one.seconds is None for one in costs)
     seconds = None if unknown else sum(one.seconds for one in costs)
     return Priced(Cost(2, seconds=seconds, memory=max(one.memory for one in costs)))
 
 
-def _items(first: str, second: str, name: str, protocol: Protocol, report: Report) -> tuple:
-    loaded = recording(name)
+def _items(
+    first: str, second: str, on: str | Recording, protocol: Protocol, report: Report
+) -> tuple:
+    loaded = as_recording(on)
     values = [
         per_stimulus.item_values(model, loaded, protocol, report=report)
         for model in (first, second)
@@ -374,6 +377,6 @@ def _bits(model: str, name: str, item: str, protocol: Protocol, report: Report):
     if reason := unpredictive(model):
         return Refused(f"{model} ({reason})")
     try:
-        return token_bits(model, recording(name), item, protocol, report=report)
+        return token_bits(model, as_recording(name), item, protocol, report=report)
     except BrainLensError as error:
         return Refused(f"{model} ({error.problem})")

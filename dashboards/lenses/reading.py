@@ -30,7 +30,7 @@ from dashboards.lens.controls import ModelPicker, ProtocolPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lenses.task import scatter
 from dashboards.look.look import note
-from dashboards.work import identity
+from dashboards.work import identity, opened
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.text_computations import unpredictive
 from data.catalog.catalog import entries
@@ -543,15 +543,15 @@ def _look(model: str, name: str, options: dict, report: Report) -> Ready | Price
     try:
         if options["form"] == "mixed" and not unpredictive(model):
             try:
-                require_persons(corpus(name))
+                require_persons(opened.recording(name))
             except BrainLensError as error:  # nothing that a computation could mend
                 return Refused(str(error).rstrip("."))
-        cost = price(model, name, options["protocol"])
+        cost = price(model, opened.recording(name), options["protocol"])
         if (
             not cost.cached or options["form"] == "mixed"
         ):  # fits of trials take a while: as work, with its progress
             return Priced(cost)
-        return Ready(read(model, name, **options, report=report))
+        return Ready(read(model, opened.recording(name), **options, report=report))
     except BrainLensError as error:
         return _refusal(model, name, error)
 
@@ -574,13 +574,13 @@ def _refusal(model: str, name: str, error: BrainLensError) -> Refused:
     """A model without probabilities of the next word is said in words; every other error stays an error."""
     if not (reason := unpredictive(model)):
         raise error
-    word_frame(corpus(name))  # what is wrong with the recording comes first
+    word_frame(opened.recording(name))  # what is wrong with the recording comes first
     return Refused(reason)
 
 
 def _look_score(model: str, name: str, protocol: Protocol, report: Report):
     """A score where it is stored, else what it costs, or why there is none."""
-    loaded = corpus(name)
+    loaded = opened.recording(name)
     try:
         price = cost(model, loaded, protocol)
     except BrainLensError as error:

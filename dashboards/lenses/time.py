@@ -23,11 +23,10 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.state import Selection, Words
-from dashboards.work import identity
+from dashboards.work import identity, opened
 from dashboards.work.heard import Doctors, no_bits
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.score_computations import offered, unscorable
-from data.catalog import catalog
 from data.files import guarded
 
 __all__ = ["Time"]
@@ -388,7 +387,7 @@ def _protocol(choice) -> str:
 
 
 def _look(model: str, name: str, protocol: Protocol, report: Report) -> Ready | Priced | Refused:
-    loaded = catalog.recording(name)
+    loaded = opened.recording(name)
     if why := has_time(loaded):
         return Refused(why)
     if (found := lag_course(model, loaded, protocol, known=True)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +39,7 @@ from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lens.sidebar import put_in_use
 from dashboards.look.look import note
 from dashboards.state import Words, encode
-from dashboards.work import identity
+from dashboards.work import identity, opened
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish, look_key
 from dashboards.work.score_computations import example, offered
 from data.errors import BrainLensError
@@ -431,6 +432,9 @@ def asked_of(choice) -> Asked:
 def _look(asked: Asked, names: tuple[str, ...], report: Report):
     """The panels where everything is stored, else their price together."""
     seconds, memory, every = 0.0, 0, []
+    if not asked.said:
+        with contextlib.suppress(BrainLensError):  # which each panel says in its own words
+            asked.hold(opened.recording(asked.recording))
     for number, name in enumerate(names):
         report.step(number, len(names), "prices")
         try:

@@ -20,6 +20,8 @@ from bokeh.document.models import DocumentModelManager
 from bokeh.model import util
 from panel.custom import ReactiveESM
 
+from dashboards.serve.classwise import ask_classes
+
 __all__ = ["spare"]
 
 _EVERYWHERE = util.visit_immediate_value_references
@@ -34,6 +36,7 @@ def spare() -> None:
     _look_after_changes()
     ReactiveESM._get_properties = _uncopied(ReactiveESM._get_properties)
     ReactiveESM._get_children = _uncopied(ReactiveESM._get_children)
+    ask_classes()
 
 
 def _look_after_changes() -> None:

@@ -9,7 +9,7 @@ from analysis.models.catalog import state
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import Cost, downloads
-from dashboards.work import identity
+from dashboards.work import identity, opened
 from dashboards.work.computation import Computation
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.text_computations import seconds_of_reading, unpredictive
@@ -71,7 +71,7 @@ def no_bits(model: str) -> str:
 
 def _heard(name: str, report: Report) -> Ready | Refused:
     try:
-        return Ready(word_times(catalog.recording(name)))
+        return Ready(word_times(opened.recording(name)))
     except BrainLensError as error:  # epochs, sentences, another kind of signal
         return Refused(str(error))
 
@@ -79,7 +79,7 @@ def _heard(name: str, report: Report) -> Ready | Refused:
 def _look_heard(model: str, name: str, protocol: Protocol, report: Report):
     """With what is stored of the model; else what reading costs."""
     try:
-        story = catalog.recording(name)
+        story = opened.recording(name)
         here = state(model) == "ready"
         if here and bits_heard(model, story, protocol, known=True) is not None:
             return Ready(word_times(story, surprisal=model, protocol=protocol))

@@ -10,11 +10,10 @@ from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import Cost, downloads
 from analysis.store.keys import content_key
-from dashboards.work import identity
+from dashboards.work import identity, opened
 from dashboards.work.computation import Computation
 from dashboards.work.ledger import Ledger, Priced, Ready, Wish
 from dashboards.work.text_computations import TEXTS, words_of
-from data.catalog.catalog import recording as load_recording
 
 __all__ = ["Answers", "Outcomes", "asked_of", "outcome_key", "priced", "reading_seconds"]
 
@@ -124,8 +123,8 @@ def reading_seconds(name: str) -> float:
 
 def _looks(look: Callable, runs: list[tuple], recording, protocol, text, corpus, report: Report):
     """What is known of each; what all are measured on is read once."""
-    asked = dict(recording=load_recording(recording), protocol=protocol, text=words_of(text))
-    asked["corpus"] = load_recording(corpus) if corpus else ""
+    asked = dict(recording=opened.recording(recording), protocol=protocol, text=words_of(text))
+    asked["corpus"] = opened.recording(corpus) if corpus else ""
     found = []
     for run in runs:
         report.checkpoint()

@@ -15,7 +15,7 @@ from analysis.scoring.cost_beside import with_beside
 from analysis.scoring.result import Score
 from analysis.scoring.significance import targets_test
 from dashboards.state import Selection, defaults
-from dashboards.work import identity
+from dashboards.work import identity, opened
 from dashboards.work.computation import Computation
 from dashboards.work.ledger import Ledger, Priced, Ready, Wish
 from data.catalog import catalog
@@ -212,7 +212,7 @@ def stamps(scores: list) -> tuple[str, ...]:
 
 def _look(model: str, recording: str, protocol: Protocol, report: Report) -> Ready | Priced:
     """The score where it is stored, else what it costs."""
-    loaded = catalog.recording(recording)
+    loaded = opened.recording(recording)
     price = cost(model, loaded, protocol)
     if not price.cached:
         return Priced(with_beside(price, model, loaded, protocol))

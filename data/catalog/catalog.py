@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import importlib
 import os
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from data.catalog import fetch as fetching
 from data.catalog import shelf
+from data.catalog.behind import files_behind
 from data.catalog.entries import Entry, all_entries
 from data.catalog.licences import require_accepted
 from data.errors import BrainLensError, unknown
@@ -145,14 +145,14 @@ def _only_facts(path: Path, options: dict, known: tuple[str, ...]) -> None:
 
 
 def signature(name: str | Path) -> str:
-    """Another word as soon as a file behind this name changes, comes or goes, its sidecar and its stimuli too; nothing is read.
+    """Another word as soon as a file behind this name changes, comes or goes, and whatever its sidecar or ``story.toml`` names.
 
     For what is kept in a running program; what is stored goes by the content itself.
     """
     text = str(name)
     if _looks_like_path(text):
         path, _ = file_of(text)
-        return marks(sorted(path.parent.glob(glob.escape(path.stem.partition(".")[0]) + "*")))
+        return marks(files_behind(path))
     try:
         one = entry(text)
     except BrainLensError:

@@ -457,6 +457,23 @@ def test_weights_that_lack_a_tensor_are_refused(folders, tmp_path):
         read_all(broken(folders("gpt2"), tmp_path, change))
 
 
+@pytest.mark.parametrize("wrapper", ["module.", "_orig_mod.", "model.net."])
+def test_weights_of_a_wrapped_model_name_the_wrapper(folders, tmp_path, wrapper):
+    from safetensors.torch import load_file, save_file
+
+    def change(folder):
+        tensors = load_file(folder / "model.safetensors")
+        save_file(
+            {f"{wrapper}{name}": value for name, value in tensors.items()},
+            folder / "model.safetensors",
+            metadata={"format": "pt"},
+        )
+
+    with pytest.raises(BrainLensError, match=f"tensors with '{wrapper}' before") as refused:
+        read_all(broken(folders("gpt2"), tmp_path, change))
+    assert f"take '{wrapper}' off the names" in refused.value.remedy
+
+
 def test_no_folder_is_no_model(tmp_path):
     with pytest.raises(BrainLensError, match="No model folder"):
         _ = TransformerModel(tiny_models.card("gpt2", tmp_path / "none"), tmp_path / "none").config

@@ -75,6 +75,10 @@ class Asked:
             self._opened[name] = open_recording(name, **said)
         return self._opened[name]
 
+    def hold(self, recording: Recording) -> None:
+        """Take what it is about from somebody who has read it already, as this question says."""
+        self._opened[self.recording] = recording
+
     def __getstate__(self) -> dict:
         return vars(self) | {"_opened": {}}  # names travel, recordings do not
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 
 from analysis.models.base import Card
 from analysis.models.files.cards import read_card
 from analysis.models.files.json_files import read_json
 from analysis.models.files.tokenizer import knows
+from data.hashes import Mark, mark
 
 __all__ = [
     "classify",
@@ -158,12 +160,22 @@ def _where_known(token: str, folder: Path) -> str:
 
 def words_carry_space(folder: Path) -> bool:
     """Whether the tokenizer's words begin with their space (byte-level BPE, SentencePiece), as tokenizer.json tells."""
-    content = read_json(folder / "tokenizer.json")
-    if not content:
+    told = folder / "tokenizer.json"
+    known = _carry_space(told, mark(told)) if told.is_file() else None
+    if known is None:
         return any(
             (folder / name).is_file()
             for name in ("merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
         )
+    return known
+
+
+@lru_cache(maxsize=64)  # megabytes of JSON, asked for whenever a folder is named
+def _carry_space(file: Path, _: Mark) -> bool | None:
+    """What a tokenizer.json tells, as long as the file stays as it is; None where it tells nothing."""
+    content = read_json(file)
+    if not content:
+        return None
     kinds = json.dumps(
         [content.get("pre_tokenizer"), content.get("normalizer"), content.get("decoder")]
     )

@@ -287,11 +287,36 @@ def _trained(auto, folder: Path, **placed):
         if not any(part in name for part in _UNSAVED) and not name.startswith(once)
     )
     if missing:
+        lack = f"The weights in {folder} lack {len(missing)} tensors of {type(network).__name__}, first {missing[0]}"
+        prefix = getattr(network, "base_model_prefix", "")
+        if wrapped := _wrapped(missing, told["unexpected_keys"], prefix):
+            raise IncompleteWeights(
+                f"{lack}; the file names its tensors with {wrapped!r} before, as a wrapped model does when it is saved "
+                "(DataParallel, torch.compile, a training framework)",
+                remedy=f"Save the model inside the wrapper with save_pretrained, or take {wrapped!r} off the names in the file",
+            )
         raise IncompleteWeights(
-            f"The weights in {folder} lack {len(missing)} tensors of {type(network).__name__}, first {missing[0]}",
+            lack,
             remedy="Save the model with save_pretrained, with the head where surprisal is wanted",
         )
     return tie_blocks(network)
+
+
+def _wrapped(missing: list[str], unexpected, prefix: str) -> str:
+    """What stands before the names of tensors that are missing under their own, such as ``module.``; empty where nothing does.
+
+    A body's own place in its model (``prefix``) is no wrapper.
+    """
+    before = {
+        name.removesuffix(f".{lacks}")
+        for name in unexpected
+        for lacks in missing
+        if name.endswith(f".{lacks}")
+    }
+    if not before:
+        return ""
+    outermost = min(before, key=len).removesuffix(prefix).rstrip(".")
+    return f"{outermost}." if outermost else ""
 
 
 def _check_shapes(folder: Path, mismatched) -> None:
