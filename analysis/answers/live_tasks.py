@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, listed, plural
@@ -22,6 +21,7 @@ from analysis.store.store import Store
 from analysis.store.told import find_told, keep_told
 from analysis.tasks.pairs import judge
 from analysis.tasks.probe import probe
+from analysis.tasks.shares import mean_interval
 from analysis.tasks.syntaxgym import evaluate
 from data.errors import BrainLensError, unknown
 from data.gate import existing
@@ -33,7 +33,7 @@ from data.shares import percent, percent_within
 
 __all__ = ["KINDS", "TaskResult", "live_tasks", "run_task", "stored_task", "task_kind", "told"]
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 KINDS = ("syntaxgym", "pairs", "glue", "table")
 _COLUMNS = ["part", "score", "low", "high", "chance", "n"]
 
@@ -198,27 +198,14 @@ def _syntaxgym(model, task: str, rest: str, store, report: Report) -> TaskResult
         [(n, s.accuracy, s.low, s.high, s.chance, s.n, s.unknown) for n, s in found.items()],
         columns=[*_COLUMNS, "unknown"],
     )
-    low, high = _over_items(list(found.values()))
+    low, high = mean_interval(parts["score"], parts["low"], parts["high"])
     said = (
-        "Share of items of which the suite's own formula holds, mean over suites; intervals over items (single suites: "
-        "Wilson's). Chance: surprisals that say nothing. A prediction that asks two surprisals to be equal is not counted."
+        "Share of items of which the suite's own formula holds, mean over suites; intervals over items (Wilson's; of the "
+        "mean, Zou and Donner's of these). Chance: surprisals that say nothing. A prediction that asks two surprisals to be "
+        "equal is not counted."
     )
     score, chance = float(parts["score"].mean()), float(parts["chance"].mean())
     return TaskResult(model.id, task, "syntaxgym", parts, score, low, high, chance, said)
-
-
-def _over_items(scored: list) -> tuple[float, float]:
-    """95 % interval of the mean over suites: items are drawn with replacement inside each."""
-    rng, draws = np.random.default_rng(0), []
-    for one in scored:
-        known = one.items[one.items["holds"].notna()]
-        values = known.groupby("item")["holds"].mean().to_numpy(float)
-        if len(values):
-            draws.append(values[rng.integers(len(values), size=(2000, len(values)))].mean(axis=1))
-    if not draws:
-        return float("nan"), float("nan")
-    low, high = np.percentile(np.mean(draws, axis=0), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _pairs(model, task: str, rest: str, store, report: Report) -> TaskResult:
@@ -226,7 +213,8 @@ def _pairs(model, task: str, rest: str, store, report: Report) -> TaskResult:
     parts = found.sets.rename(columns={"set": "part", "accuracy": "score"}).assign(chance=0.5)
     return TaskResult(
         model.id, task, "pairs", parts, found.accuracy, found.low, found.high, 0.5,
-        "Share of pairs whose good sentence is the more probable one, mean over sets; intervals over pairs.",
+        "Share of pairs whose good sentence is the more probable one, mean over sets; intervals over pairs (Wilson's; of the "
+        "mean, Zou and Donner's of these).",
     )  # fmt: skip
 
 

@@ -10,11 +10,10 @@ import pandas as pd
 from analysis.features.surprisal import token_surprisals
 from analysis.models.base import Model
 from analysis.progress import SILENT, Report
+from analysis.tasks.shares import mean_interval, share_interval
 from data.errors import BrainLensError
 
 __all__ = ["PairScore", "judge"]
-
-DRAWS = 2000
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,9 @@ class PairScore:
     pairs : pandas.DataFrame
         set, good, bad, gain (nats by which the good sentence is more probable), right (1, .5 for a tie, 0).
     sets : pandas.DataFrame
-        set, accuracy, low, high (over pairs), n, unknown.
+        set, accuracy, low, high (Wilson's, over pairs), n, unknown.
     accuracy, low, high : float
-        Mean over sets; pairs are drawn with replacement inside each.
+        Mean over sets; :func:`analysis.tasks.shares.mean_interval`.
     """
 
     pairs: pd.DataFrame
@@ -77,19 +76,14 @@ def judge(
             remedy="Choose a model with a start token, or pairs that begin alike",
         )
     table = pairs[["set", "good", "bad"]].assign(gain=gain, right=right).reset_index(drop=True)
-    rng, rows, drawn = np.random.default_rng(0), [], []
+    rows = []
     for name, mine in table.groupby("set", sort=False):
         known = mine["right"].dropna().to_numpy(float)
-        if not len(known):
-            rows.append((name, np.nan, np.nan, np.nan, 0, len(mine)))
-            continue
-        means = known[rng.integers(len(known), size=(DRAWS, len(known)))].mean(axis=1)
-        drawn.append(means)
-        low, high = np.percentile(means, [2.5, 97.5])
-        rows.append((name, known.mean(), low, high, len(known), len(mine) - len(known)))
+        share = known.mean() if len(known) else np.nan
+        rows.append((name, share, *share_interval(known), len(known), len(mine) - len(known)))
     sets = pd.DataFrame(rows, columns=["set", "accuracy", "low", "high", "n", "unknown"])
-    low, high = np.percentile(np.mean(drawn, axis=0), [2.5, 97.5])
-    return PairScore(table, sets, float(sets["accuracy"].mean()), float(low), float(high))
+    low, high = mean_interval(sets["accuracy"], sets["low"], sets["high"])
+    return PairScore(table, sets, float(sets["accuracy"].mean()), low, high)
 
 
 def _gain(good: str, one, bad: str, other) -> float:

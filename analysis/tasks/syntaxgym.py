@@ -13,6 +13,7 @@ from analysis.features.surprisal import LN2, token_surprisals
 from analysis.models.base import Model, TokenSurprisal
 from analysis.progress import SILENT, Report
 from analysis.tasks.formula import chance, parse
+from analysis.tasks.shares import share_interval
 from data.errors import BrainLensError, unknown
 from data.readers.texts import Suite
 
@@ -163,7 +164,7 @@ def _suite(model: Model, suite: Suite, store, report: Report) -> SuiteScore:
     )
     known = table.notna().all(axis=1)
     mean = table[known].astype(float).mean(axis=1).to_numpy()
-    low, high = _interval(mean)
+    low, high = share_interval(mean)
     return SuiteScore(
         suite.name,
         items,
@@ -175,18 +176,6 @@ def _suite(model: Model, suite: Suite, store, report: Report) -> SuiteScore:
         len(mean),
         int((~known).sum()),
     )
-
-
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share over items; shares of several predictions are treated as one share of as many items."""
-    n = len(values)
-    if not n:
-        return float("nan"), float("nan")
-    z, p = 1.959964, float(values.mean())
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    low = 0.0 if p == 0 else float(centre - half)  # both ends exactly, whatever is rounded
-    return low, 1.0 if p == 1 else float(centre + half)
 
 
 class _Quiet(Report):

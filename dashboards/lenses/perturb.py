@@ -11,6 +11,7 @@ import numpy as np
 import panel_material_ui as pmui
 import param
 
+from analysis.answers.answer import decimal
 from analysis.answers.further_words import at_the_end, half_gone
 from analysis.models.catalog import card
 from analysis.models.variants.spec import HIDING
@@ -302,7 +303,7 @@ def _others(
             known = whole.get(name) is not None and np.isfinite(whole[name])
             rules = (Rule("y", whole[name], f"{whole['model']}, whole"),) if known else ()
             digits = 4 if name == "delta_ll" else 2
-            before = f"{whole[name]:.{digits}f} of {whole['model']}, whole" if known else ""
+            before = f"{decimal(whole[name], digits)} of {whole['model']}, whole" if known else ""
             said = at_the_end(
                 answer.frame,
                 name,

@@ -20,7 +20,8 @@ from analysis.tasks.formula import chance, parse
 from analysis.tasks.head import fit_head, measured
 from analysis.tasks.pairs import judge
 from analysis.tasks.probe import features_of, probe, sentence_features
-from analysis.tasks.syntaxgym import _interval, evaluate, placed, region_surprisals
+from analysis.tasks.shares import mean_interval, share_interval
+from analysis.tasks.syntaxgym import evaluate, placed, region_surprisals
 from data.errors import BrainLensError
 from data.readers.tasks import GLUE, glue, labelled_table, minimal_pairs
 from data.readers.texts import read_suite
@@ -241,7 +242,8 @@ def test_pairs_in_the_form_of_blimp_are_judged_by_whole_sentences(tmp_path, stor
     for row in found.pairs.itertuples():
         good, bad = (float(one.nats.sum()) for one in model.surprisal([row.good, row.bad]))
         assert row.gain == pytest.approx(bad - good, abs=1e-3) and row.right == (bad > good)
-    assert found.sets.set_index("set").loc["order", "accuracy"] == 1.0
+    order = found.sets.set_index("set").loc["order"]
+    assert order["accuracy"] == 1.0 == order["high"] and order["low"] < 0.5  # one pair tells little
     assert found.accuracy == pytest.approx(found.sets["accuracy"].mean())
     assert found.low <= found.accuracy <= found.high
 
@@ -315,11 +317,27 @@ def test_the_measures_are_those_of_scikit_learn():
 
 @pytest.mark.parametrize("n", [19, 23, 24, 28, 38, 40])
 def test_an_interval_of_none_or_all_ends_at_the_end(n):
-    low, high = _interval(np.zeros(n))
+    low, high = share_interval(np.zeros(n))
     assert low == 0 and high == pytest.approx(3.8415 / (n + 3.8415), abs=1e-4)
-    assert _interval(np.ones(n)) == (pytest.approx(1 - high), 1.0)
-    low, high = _interval(np.r_[np.ones(3), np.zeros(n - 3)])
+    assert share_interval(np.ones(n)) == (pytest.approx(1 - high), 1.0)
+    low, high = share_interval(np.r_[np.ones(3), np.zeros(n - 3)])
     assert 0 < low < 3 / n < high < 1
+
+
+def test_the_mean_over_sets_has_an_interval_where_all_are_solved_and_covers():
+    alone = share_interval(np.ones(8))
+    assert mean_interval([1.0], alone[:1], alone[1:]) == alone and alone[0] < 0.7
+    assert mean_interval([1.0, np.nan], [alone[0], np.nan], [1.0, np.nan]) == alone
+    both = mean_interval([1.0, 1.0], [alone[0]] * 2, [1.0, 1.0])
+    assert both[0] == pytest.approx(1 - (1 - alone[0]) / np.sqrt(2)) and both[1] == 1.0
+    rng, truth = np.random.default_rng(0), np.array([0.95, 0.8, 0.5])
+    held = []
+    for _ in range(2000):
+        drawn = [rng.random(12) < p for p in truth]
+        ends = np.array([share_interval(one.astype(float)) for one in drawn])
+        low, high = mean_interval([one.mean() for one in drawn], ends[:, 0], ends[:, 1])
+        held.append(low <= truth.mean() <= high)
+    assert 0.93 < np.mean(held) < 0.98
 
 
 # ---- GLUE and tables of one's own -----------------------------------------------------------------------------------

@@ -91,6 +91,7 @@ def test_noise_is_asked_for_by_name_priced_and_drawn():
     assert (
         "zoo-causal-1m predicts with r" in lens.shown.pictures[0].spec.answer and not lens.missing()
     )
+    assert "nats per word: .2000 of zoo-causal-1m, whole" in lens.shown.pictures[3].spec.answer
 
 
 def test_lesions_and_masks_are_drawn_and_the_link_holds_what_was_chosen():
