@@ -39,6 +39,9 @@ __all__ = ["Computation", "Lens", "Picture", "View"]
 TABS = ("Figure", "Table")
 WAITING = 1.0
 """Seconds between two drawings of parts of a result while a script waits for the whole."""
+REST = 3.0
+"""After a part of a result was drawn, no session of this process draws another for so many times the seconds that it took: who
+clicks waits behind it."""
 _STRIP = {
     "position": "sticky",
     "bottom": "0",
@@ -73,6 +76,8 @@ class Lens(pn.viewable.Viewer):
     """Fields that a page lends to it where nobody chose them: a recording that has what the question asks of."""
     panels = False
     """Whether its figures are panels of one size, none of them the first."""
+    parts_rest_until = 0.0
+    """When a part of a result may be drawn again, in any session (monotonic seconds)."""
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -100,6 +105,7 @@ class Lens(pn.viewable.Viewer):
         self._eager = False  # everything runs by itself until the selection changes
         self._undrawn: Callable[[], None] | None = None  # how what came last will be drawn
         self._behind = False  # a part of a result was not drawn
+        self._comes = False  # and will be
         self._next_part = 0.0  # when a part of a result is drawn again while somebody waits for all
         self.shown = View()
         self._promised = ""  # what was locked when it was drawn last
@@ -125,6 +131,8 @@ class Lens(pn.viewable.Viewer):
             self._stale = False
             self.refresh()
         else:
+            if self._behind:
+                self._show_again()
             self._start_free()
 
     # ---- what a lens fills in ------------------------------------------------------------------------------------------
@@ -618,10 +626,31 @@ class Lens(pn.viewable.Viewer):
         self.show(self.view())
 
     def _draw_what_came(self) -> None:
-        """Draw once what arrived together."""
+        """Draw once what arrived together; parts of a result seldom, and behind another lens not at all."""
         draw, self._undrawn = self._undrawn, None
-        if draw is not None:
+        if draw == self._show_again and not self._now():
+            self._behind = True
+        elif draw is not None:
+            began = time.monotonic()
             draw()
+            if draw == self._show_again:
+                now = time.monotonic()
+                Lens.parts_rest_until = now + REST * (now - began)
+
+    def _now(self) -> bool:
+        """Whether a part of a result is to be drawn at once; else it is later, unless the whole comes first."""
+        rest = Lens.parts_rest_until - time.monotonic()
+        if not self.in_front:
+            return False
+        if rest > 0 and not self._comes:
+            self._comes = later(rest, self._draw_later)
+        return not self._comes
+
+    def _draw_later(self) -> None:
+        self._comes = False
+        if self._behind:
+            self._undrawn = self._undrawn or self._show_again
+            self._draw_what_came()
 
     def refresh_state(self) -> None:
         """Buttons, cost and empty state after computations began or ended."""
@@ -697,6 +726,15 @@ class Lens(pn.viewable.Viewer):
     def running(self) -> list[Job]:
         """Computations this lens listens to."""
         return self.desk.jobs
+
+
+def later(seconds: float, then: Callable[[], None]) -> bool:
+    """Call something in this session's loop after a while; whether there is such a loop."""
+    doc = pn.state.curdoc
+    if doc is None or doc.session_context is None:
+        return False
+    doc.add_timeout_callback(then, int(1000 * seconds) + 1)
+    return True
 
 
 def cited(model: str) -> str:

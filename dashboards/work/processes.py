@@ -192,7 +192,7 @@ def _memory(pid: int) -> int:
 def _serve(pipe) -> None:
     """Do what comes through the pipe until it is closed."""
     with contextlib.suppress(OSError):
-        os.nice(5)  # the page comes first
+        os.nice(10)  # the page comes first
     inbox: list[tuple[int, Callable]] = []
     arrived, closed = threading.Condition(), threading.Event()
     current: list[Report] = []

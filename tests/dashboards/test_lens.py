@@ -27,6 +27,7 @@ from dashboards.lens.parts import AROUND, PANEL_HEIGHT, Frame, letters
 from dashboards.lens.table import DataTable
 from dashboards.lens.view import Picture, View
 from dashboards.look.look import Folded, Html, cut
+from dashboards.state import Selection
 from dashboards.work.cards import explain
 from dashboards.work.computation import Computation, cost_in_words
 from dashboards.work.jobs import Runner
@@ -172,6 +173,61 @@ def test_a_script_that_waits_for_the_whole_draws_its_parts_seldom(runner, monkey
     lens.go.set()
     lens.wait(180)
     assert lens.shown.pictures[0].table["state"].tolist() == ["whole"]
+
+
+def test_parts_of_a_result_are_drawn_seldom_in_a_page_and_the_last_is_drawn(runner, monkeypatch):
+    """Drawing holds the loop in which every click waits; two sessions together leave it three quarters of the time."""
+    waiting = []
+    monkeypatch.setattr(
+        "dashboards.lens.lens.later", lambda s, then: waiting.append((s, then)) or True
+    )
+    monkeypatch.setattr(Lens, "parts_rest_until", 0.0)
+    one, other = Toy(models=["a"], runner=runner), Toy(models=["b"], runner=runner)
+    drawn = []
+    for lens in (one, other):
+        monkeypatch.setattr(
+            lens, "view", lambda lens=lens: drawn.append(lens) or time.sleep(0.2) or View()
+        )
+        lens._undrawn = lens._show_again
+        lens._draw_what_came()
+    assert drawn == [one] and not one._behind and other._behind
+    for _ in range(3):  # more parts come
+        other._undrawn = other._show_again
+        other._draw_what_came()
+    assert drawn == [one] and len(waiting) == 1 and waiting[0][0] > 0.2
+    monkeypatch.setattr(Lens, "parts_rest_until", 0.0)
+    waiting.pop()[1]()
+    assert drawn == [one, other] and not other._behind and not waiting
+    one._undrawn = one.refresh  # the whole waits for nothing
+    one._draw_what_came()
+    assert drawn == [one, other, one]
+
+
+def test_a_whole_that_comes_first_leaves_no_part_to_draw(runner, monkeypatch):
+    waiting = []
+    monkeypatch.setattr("dashboards.lens.lens.later", lambda s, then: waiting.append(then) or True)
+    monkeypatch.setattr(Lens, "parts_rest_until", time.monotonic() + 100)
+    lens, drawn = Toy(models=["a"], runner=runner), []
+    monkeypatch.setattr(lens, "view", lambda: drawn.append("drawn") or View())
+    lens._undrawn = lens._show_again
+    lens._draw_what_came()
+    lens._undrawn = lens.refresh
+    lens._draw_what_came()
+    waiting.pop()()
+    assert drawn == ["drawn"]
+
+
+def test_parts_behind_another_lens_are_drawn_when_it_comes_to_the_front(runner, monkeypatch):
+    selection = Selection(lens="layers", models=["a"])
+    lens, drawn = Toy(selection, runner=runner), []
+    monkeypatch.setattr(lens, "view", lambda: drawn.append("drawn") or View())
+    selection.lens = "compare"
+    lens._undrawn = lens._show_again
+    lens._draw_what_came()
+    assert not drawn
+    selection.lens = "layers"
+    lens.wake()
+    assert drawn == ["drawn"] and not lens._behind
 
 
 def test_cancel_leaves_at_once_and_offers_to_try_again(runner):
