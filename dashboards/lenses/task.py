@@ -216,7 +216,10 @@ class Task(Lens):
             )  # fewer have no correlation to tell: the task itself comes first
             pictures[at:at] = self._task_pictures()
         pictures += strips
+        refused = self._refused()
         if not pictures:
+            if refused:
+                return View(empty=refused)
             show = (
                 "Show the published models",
                 lambda: self.selection.param.update(tables=["schrimpf2021"]),
@@ -230,7 +233,22 @@ class Task(Lens):
             stamps(scores),
             notes=(*PUBLISHED_NOTES, *(NOTES if scores else ())),
             tiles=tuple(tiles(scores)),
+            verdict=refused,
         )
+
+    def _refused(self) -> str:
+        """Why nobody did the task that is asked for, once that is known; empty where somebody did or may still do it."""
+        choice = self.selection
+        if choice.own_x != "task" or not choice.models:
+            return ""
+        reasons = self.tasks.refusals(list(choice.models), *self._asked())
+        if len(reasons) < len(choice.models):
+            return ""
+        if len(set(reasons.values())) == 1:
+            why = reasons[choice.models[0]]
+        else:
+            why = "; ".join(f"{model}: {reason}" for model, reason in reasons.items())
+        return f"Nothing was run on {told(self._asked()[0])}: {why}"
 
     def _schrimpf(self) -> list[Picture]:
         choice = self.selection

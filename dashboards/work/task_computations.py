@@ -50,6 +50,18 @@ class TaskReadings(Ledger):
         """Why the result of a model is not there."""
         return incapable(model, task) or self.lacking(_key(model, task, protocol, layer), held)
 
+    def refusals(
+        self, models: list[str], task: str, protocol: Protocol, layer: str
+    ) -> dict[str, str]:
+        """Why each model that cannot do the task, or was refused by its files, has no result: model -> reason."""
+        reasons = {}
+        for model in models:
+            finding = self.finding(_key(model, task, protocol, layer))
+            refused = finding.reason if isinstance(finding, Refused) else ""
+            if why := incapable(model, task) or refused:
+                reasons[model] = why
+        return reasons
+
 
 def incapable(model: str, task: str) -> str:
     """Why a model cannot do a task, or what is wrong with the task's name; empty where it can."""

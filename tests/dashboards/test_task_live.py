@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pandas as pd
+import pytest
 
 from analysis import score
 from analysis.answers.live_tasks import run_task, stored_task
@@ -51,6 +52,24 @@ def test_minimal_pairs_are_run_and_drawn(tmp_path):
     )
     assert misprints(picture.spec) == []
     compile(picture.python, "task.py", "exec")
+
+
+@pytest.mark.parametrize("tables", [[], ["schrimpf2021"]])
+def test_a_file_that_holds_no_pairs_is_told_in_front(tmp_path, tables):
+    pd.DataFrame({"good": ["A dog runs."], "bad": [""]}).to_csv(tmp_path / "none.csv", index=False)
+    asked = dict(recording="simulated", own_x="task", task=f"pairs:{tmp_path / 'none.csv'}")
+    lens = Task(models=["zoo-causal-200k", "zoo-causal-400k"], tables=tables, **asked)
+    assert "Nothing was run" not in lens.shown.verdict + lens.shown.empty
+    for _ in range(2):  # the look, then the work
+        for one in lens.missing():
+            if "task:" in one.key:
+                one.take(one.work(SILENT), True)
+    lens.refresh()
+    said = lens.shown.verdict or lens.shown.empty
+    assert said.startswith("Nothing was run on the pairs of none.csv: none.csv: 1 pairs have an")
+    mute = Task(models=["random-64", "zoo-glove-64d"], tables=tables, **asked)
+    said = mute.shown.verdict or mute.shown.empty
+    assert "random-64: random: no next-word probabilities; zoo-glove-64d: embedding" in said
 
 
 def test_what_a_model_did_is_there_when_a_page_opens_until_the_file_changes(
