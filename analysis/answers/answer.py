@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data.counts import plural
+
 __all__ = ["Answer", "decimal", "interval", "listed", "p_value", "plural", "signed"]
 
 
@@ -92,8 +94,3 @@ def listed(words: Iterable[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     words = list(words)
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
-
-
-def plural(count: int, word: str) -> str:
-    """``1 model``, ``43 models``."""
-    return f"{count:,} {word}" + ("" if count == 1 else "s")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from matplotlib import font_manager
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
 from dashboards.figures.labels import broken, joints
 from dashboards.figures.panels import Drawing, Entry, short
@@ -238,13 +242,31 @@ def entries_of(plan: Drawing) -> list[Entry]:
     return entries
 
 
+_APART = 1.2
+"""Heights of a letter that two words below an axis are apart at least: one space between them, and they read as one."""
+
+
 def wrapped(names: tuple[str, ...], inches: float, font_size: float) -> list[str] | None:
     """The words of a categorical axis on up to three lines each; None where that is not enough: then they are slanted."""
-    letters = int(inches * 72 * 0.82 / max(1, len(names)) / (0.56 * small(font_size)))
-    if max((len(part.rstrip()) for name in names for part in joints(name)), default=0) > letters:
-        return None
-    found = [broken(name, letters) for name in names]
-    return found if max((words.count("\n") for words in found), default=0) < 3 else None
+    size = small(font_size)
+    place = inches * 72 * 0.82 / max(1, len(names))
+    least = max((len(part.rstrip()) for name in names for part in joints(name)), default=0)
+    for letters in range(max(map(len, names), default=0), least - 1, -1):
+        found = [broken(name, letters) for name in names]
+        if any(words.count("\n") > 2 for words in found):
+            return None
+        wide = [max(_wide(line, size) for line in words.split("\n")) for words in found]
+        if len(names) < 2 and (not wide or wide[0] <= place):
+            return found
+        if len(names) > 1 and all((a + b) / 2 + _APART * size <= place for a, b in pairwise(wide)):
+            return found
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _wide(words: str, size: float) -> float:
+    """Points that a line of words takes in print."""
+    return text_to_path.get_text_width_height_descent(words, FontProperties(size=size), False)[0]
 
 
 def beside_stamp(plan: Drawing, style: Ink, width_mm: float) -> float:

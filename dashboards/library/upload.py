@@ -530,12 +530,11 @@ class Upload(pmui.Column):
     def _judged(self, report) -> None:
         self._add.disabled = not report.ok
         verdict = "It can be used" if report.ok else "It cannot be used like this"
-        counts = f"{len(report.errors)} errors, {len(report.warnings)} warnings"
         worded = [
             replace(one, what=on_page(one.what), fix=on_page(one.fix)) for one in report.findings
         ]
         self._report.objects = [
-            heading(f"{verdict} ({counts})", "h6", margin=(14, 10, 2, 10)),
+            heading(f"{verdict} ({report.counts})", "h6", margin=(14, 10, 2, 10)),
             *(rows_box(report.recording) if report.recording is not None else ()),
             *report_rows(replace(report, findings=tuple(worded))),
         ]

@@ -64,6 +64,5 @@ def check_recording(name: str, report) -> str:
         else f"{name} can be read"
     )
     if one.is_recording:
-        found = inspect(recording(name))
-        words += f"; {len(found.errors)} errors, {len(found.warnings)} warnings"
+        words += f"; {inspect(recording(name)).counts}"
     return words

@@ -83,7 +83,8 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
         archive = zipfile.ZipFile(path)
     except DAMAGE as error:
         raise BrainLensError(
-            f"{path.name} is not an npz file: {error}", remedy="Write it with numpy.savez"
+            f"{path.name} is not an npz file, or was cut off: {error}",
+            remedy="Copy it again, or write it with numpy.savez",
         ) from None
     with archive:
         members = archive.infolist()

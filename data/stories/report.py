@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from data.counts import plural
 from data.errors import BrainLensError
 from data.recording import Recording
 from data.shares import percent
@@ -36,8 +37,8 @@ def drawn(recording: Recording) -> str:
     table, words, step = recording.stimuli, presentation.words, presentation.interval
     people = recording.subjects
     lines = [
-        f"{recording.id}: {table['run'].nunique()} runs, {len(table):,} samples of {step:g} s, {recording.n_targets:,} targets "
-        f"of {_people(people)}, {len(words):,} words"
+        f"{recording.id}: {plural(table['run'].nunique(), 'run')}, {len(table):,} samples of {step:g} s, "
+        f"{recording.n_targets:,} targets of {_people(people)}, {len(words):,} words"
     ]
     warnings = list(recording.notes)
     for run in pd.unique(table["run"]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -204,9 +206,32 @@ def test_slanted_words_are_measured_along_their_slant():
 
 
 def test_words_below_an_axis_stand_upright_where_lines_hold_them():
-    said = [words for words, _ in paper.boxes(SPECS["people"](), width_mm=174)[0]]
+    said = [words for words, _ in paper.boxes(SPECS["people"](), width_mm=114)[0]]
     assert "zoo-causal-200k\n@untrained:init:0" in said
     assert said.count("zoo-causal-200k@untrained:init:0") == 0
+
+
+@pytest.mark.parametrize("width", [85, 114, 174, 254])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("5 to 9 words", "10 to 11 words", "12 to 13 words", "14 to 19 words"),
+        ("LAud 100 mm", "LPTL 100 mm", "LATL 100 mm", "LIFG 100 mm", "LFoot 10 mm"),
+    ],
+)
+def test_words_below_an_axis_do_not_read_as_one(names, width):
+    """One space apart they would; where they have no room for two they stand on lines, or slanted."""
+    frame = pd.DataFrame({"x": names, "y": np.arange(len(names)) / 10})
+    spec = FigureSpec("Apart?", (Mark("points", frame, "x", "y"),), "Length", "r")
+    size = 14 if width > 200 else 7
+    texts, _ = paper.boxes(spec, width_mm=width, font_size=size)
+    own = [(said, box) for said, box in texts if said.replace("\n", " ") in names]
+    if len(own) > len(names):  # slanted words are rows of squares
+        return
+    assert len(own) == len(names)
+    ends = sorted((box[0], box[2]) for _, box in own)
+    gaps = [right[0] - left[1] for left, right in itertools.pairwise(ends)]
+    assert min(gaps) > 0.5 * size / 72 * 25.4, [said for said, _ in own]
 
 
 def test_whole_ticks_are_round_and_stand_where_data_can():

@@ -66,7 +66,7 @@ def test_a_story_is_bound_checked_moved_and_added(library):
     assert "'two'" in words(story.report) and story._add.disabled
     story.boxes["interval"].value = "2"
     settle(library, lambda: "It can be used" in words(story.report))
-    assert "1 runs, 150 samples of 2 s, 6 targets of 2 people" in words(story.report)
+    assert "1 run, 150 samples of 2 s, 6 targets of 2 people" in words(story.report)
     settle(library, lambda: "word times run" in words(story.report).lower())
     assert "write -20 under 'Seconds added to the words'" in words(story.report)
     story.boxes["offset"].value = "-20"

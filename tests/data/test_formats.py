@@ -490,9 +490,11 @@ def test_zip_bombs_and_strangers(tmp_path):
         formats.load_npz(bomb)
     with pytest.raises(BrainLensError, match=r"holds 'run.sh', which is not an array"):
         formats.load_npz(npz(tmp_path / "s.npz", {"run.sh": b"rm"}))
-    (tmp_path / "n.npz").write_bytes(b"<html>")
-    with pytest.raises(BrainLensError, match="is not an npz file"):
-        formats.load_npz(tmp_path / "n.npz")
+    whole = npz(tmp_path / "w.npz", {}).read_bytes()
+    for content in (b"<html>", whole[: len(whole) // 2]):
+        (tmp_path / "n.npz").write_bytes(content)
+        with pytest.raises(BrainLensError, match="is not an npz file, or was cut off"):
+            formats.load_npz(tmp_path / "n.npz")
 
 
 def test_parquet_bombs(tmp_path, monkeypatch):

@@ -304,6 +304,7 @@ def test_each_fault_is_named(tmp_path, name):
     with pytest.raises(BrainLensError, match=message):
         raise BrainLensError(report.errors[0].what, remedy=report.errors[0].fix)
     assert report.errors[0].fix and report.errors[0].what in str(report)
+    assert report.counts.startswith("1 error, ") and f"({report.counts})" in str(report)
     assert sorted(p.name for p in tmp_path.iterdir()) == before
     if name != "one group":
         with pytest.raises(BrainLensError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from data.counts import plural
 from data.own.columns import Understood
 from data.recording import Recording
 
@@ -87,10 +88,14 @@ class ValidationReport:
             [(f.level, f.what, f.fix) for f in self.findings], columns=["level", "what", "fix"]
         )
 
+    @property
+    def counts(self) -> str:
+        """``1 error, 2 warnings``."""
+        return f"{plural(len(self.errors), 'error')}, {plural(len(self.warnings), 'warning')}"
+
     def __str__(self) -> str:
         verdict = "can be used" if self.ok else "cannot be used as it is"
-        counts = f"{len(self.errors)} errors, {len(self.warnings)} warnings"
-        lines = [f"{self.name}: {verdict} ({counts})"]
+        lines = [f"{self.name}: {verdict} ({self.counts})"]
         for finding in self.findings:
             lines.append(
                 f"  {finding.level:<8} {finding.what}"
