@@ -9,6 +9,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 import panel as pn
 import panel_material_ui as pmui
@@ -25,6 +26,7 @@ from dashboards.look.look import DIALOG, MONO, Html, Words, note
 from dashboards.state import VIEW, defaults
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
+from data.files import guarded
 
 __all__ = ["Exporter"]
 
@@ -455,19 +457,30 @@ def make(
         recipe=recipe,
         bibtex=references or bibtex(scores, published=picture.published),
         methods=methods or paragraph(scores, published=picture.published),
-        python=code + figure_code(picture.label, recipe, stem, **style) if code else "",
+        python=code
+        + figure_code([one.label for one in panels] or picture.label, recipe, stem, **style)
+        if code
+        else "",
         checklist=checklist(scores) if scores else "",
         long=long_table(scores) if scores else None,
         r_script=r_script(scores) if scores else "",
         name=stem,
         panels=specs,
         decimal=decimal,
-        more=picture.more() if picture.more is not None else None,
+        more=_tables(panels) | dict(picture.more() if picture.more is not None else {}),
         **style,
     )
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         files = {entry: opened.read(entry) for entry in opened.namelist()}
     return Bundle(picture, archive, files)
+
+
+def _tables(panels: Sequence[Picture]) -> dict[str, bytes]:
+    """The table behind each panel of a sheet, by its letter."""
+    return {
+        f"panel_{ascii_uppercase[place]}.csv": guarded(one.table).to_csv(index=False).encode()
+        for place, one in enumerate(panels)
+    }
 
 
 def _corner(picture: Picture, recipe: dict) -> dict[str, str]:
@@ -478,8 +491,8 @@ def _corner(picture: Picture, recipe: dict) -> dict[str, str]:
     return {"corner": f"BrainLens {numbers.removeprefix('sha256 ')}"}
 
 
-def figure_code(label: str, recipe: dict, stem: str = "figure", **style) -> str:
-    """Code that draws the figure again, with its table: the lens, with what was selected."""
+def figure_code(labels: str | Sequence[str], recipe: dict, stem: str = "figure", **style) -> str:
+    """Code that draws the figure again, with its table: the lens, with what was selected; several labels are one sheet."""
     name, start = recipe["lens"].capitalize(), defaults()
     fields = {
         field: value
@@ -488,6 +501,20 @@ def figure_code(label: str, recipe: dict, stem: str = "figure", **style) -> str:
     }
     drawn = "".join(f", {key}={value!r}" for key, value in style.items() if value is not None)
     arguments = ", ".join(f"{field}={value!r}" for field, value in fields.items())
+    if isinstance(labels, str):
+        chosen = [
+            f"picture = next(one for one in lens.shown.pictures if one.label == {labels!r})",
+            "print(picture.spec.answer)",
+            f'picture.table.to_csv("{recipe["lens"]}.csv", index=False)',
+        ]
+    else:
+        chosen = [
+            f"sheet = [one for one in lens.shown.pictures if one.label in {list(labels)!r}]",
+            "for number, picture in enumerate(sheet):",
+            "    print(picture.spec.answer)",
+            f'    picture.table.to_csv(f"{recipe["lens"]}-{{number + 1}}.csv", index=False)',
+        ]
+    drawn_of = "picture.spec" if isinstance(labels, str) else "[one.spec for one in sheet]"
     return "\n".join([
         "",
         "# The figure and its table, as the lens makes them",
@@ -495,10 +522,8 @@ def figure_code(label: str, recipe: dict, stem: str = "figure", **style) -> str:
         "from dashboards.figures.export import figure, save",
         "",
         f"lens = {name}({arguments}).run(wait=True)",
-        f"picture = next(one for one in lens.shown.pictures if one.label == {label!r})",
-        "print(picture.spec.answer)",
-        f'picture.table.to_csv("{recipe["lens"]}.csv", index=False)',
-        f'save(figure(picture.spec, "pdf"{drawn}), "{stem}.pdf")',
+        *chosen,
+        f'save(figure({drawn_of}, "pdf"{drawn}), "{stem}.pdf")',
         "",
     ])  # fmt: skip
 

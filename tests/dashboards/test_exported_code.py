@@ -16,6 +16,7 @@ import pytest
 from analysis.paper.code import python_code
 from analysis.protocol import preset
 from dashboards import Compare, Items, Layers, Reading, Task, Training, Untrained
+from dashboards.figures.export import figure
 from dashboards.lens.export_dialog import _without, as_selected, figure_code, make
 from dashboards.lens.view import Picture
 from data.own.read import read
@@ -62,6 +63,22 @@ def test_the_lens_s_own_code_is_exported_even_where_there_are_scores(clean_home,
     own = Picture(shown.label, shown.spec, shown.table, shown.scores, python="print('own')\n")
     bundle = make(own, lens.slug, lens.recipe(), width_mm=85, font_size=7)
     assert "print('own')" in bundle.words(".py")
+
+
+def test_the_code_of_a_sheet_draws_all_of_it(clean_home, tmp_path, monkeypatch):
+    lens = Layers(models=["random-64"], recording="simulated", protocol=QUICK).run(wait=True)
+    first, *_, last = lens.shown.pictures
+    made = make(first, "layers", lens.recipe(), panels=[first, last], width_mm=85)
+    stem, code = "brainlens-layers-sheet", made.words(".py")
+    assert code.count("lens = Layers(") == 1
+    monkeypatch.chdir(tmp_path)
+    exec(code[code.index("# The figure and its table") :], {})
+    drawn = figure([first.spec, last.spec], "pdf", width_mm=85)
+    assert (tmp_path / f"{stem}.pdf").read_bytes() == drawn
+    for number, letter, one in ((1, "A", first), (2, "B", last)):
+        table = (tmp_path / f"layers-{number}.csv").read_text()
+        assert len(pd.read_csv(io.StringIO(table))) == len(one.table)
+        assert len(pd.read_csv(io.BytesIO(made.named(f"panel_{letter}.csv")))) == len(one.table)
 
 
 def test_own_files_are_named_as_they_were_selected(clean_home, tmp_path):
