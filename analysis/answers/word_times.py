@@ -103,9 +103,10 @@ def word_times(
         if isinstance(surprisal, str):
             surprisal = bits_heard(surprisal, recording, protocol, report=report)
         beyond, more = _beyond_the_mean(surprisal, len(ones), recording.id)
-        own, _ = _profiles(recording, runs, times, signal, lags, seed, beyond, draws=0)
+        own, turned = _profiles(recording, runs, times, signal, lags, seed, beyond)
         frame["surprisal"] = own
-        said += f" Surprisal{of} follows it best at {lags[own.argmax()] * step:+g} s (r = {decimal(own.max())})."
+        known = p_value((1 + (turned.max(axis=1) >= own.max()).sum()) / (1 + len(turned)))
+        said += f" Surprisal{of} follows it best at {lags[own.argmax()] * step:+g} s (r = {decimal(own.max())}, {known})."
     return Answer(
         frame,
         said,
@@ -121,7 +122,7 @@ def word_times(
         },
         axes={
             "x_title": "Seconds added to the words' times",
-            "y_title": "Pearson r with word rate",
+            "y_title": "Pearson r with " + ("word rate" if surprisal is None else "the signal"),
             "log_x": False,
             "invert_x": False,
         },
@@ -212,10 +213,9 @@ def _beyond_the_mean(surprisal, count: int, name: str) -> tuple[np.ndarray, str]
 
 
 def _profiles(
-    recording: Recording, runs, times, signal: np.ndarray, lags: np.ndarray, seed: int, weights: np.ndarray, *,
-    draws: int = NULLS,
+    recording: Recording, runs, times, signal: np.ndarray, lags: np.ndarray, seed: int, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """r over lags (mean over regions) of words with these weights, and of turned signals, shape (draws, n_lags)."""
+    """r over lags (mean over regions) of words with these weights, and of turned signals, shape (NULLS, n_lags)."""
     presentation = recording.timed
     rate = resample(weights[:, None], presentation, runs, times, "sum")[:, 0]
     kernel = hrf(presentation.interval)
@@ -239,7 +239,7 @@ def _profiles(
         return (expected.T @ unit).mean(axis=1)
 
     null = []
-    for _ in range(draws):
+    for _ in range(NULLS):
         turned = signal.copy()
         for run in pd.unique(runs):
             rows = np.flatnonzero(runs == run)

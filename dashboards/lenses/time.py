@@ -295,7 +295,8 @@ def words(answer, stamp: str) -> FigureSpec:
     """Word rate against the signal, all words moved by so many seconds."""
     frame, more = answer.frame, ()
     if "surprisal" in frame:
-        more = (Mark("line", frame, "offset", "surprisal", name="surprisal", hover=("offset", "surprisal")),)  # fmt: skip
+        more = (Mark("line", frame, "offset", "surprisal", name="surprisal", dashed=True,
+                     hover=("offset", "surprisal")),)  # fmt: skip
     return FigureSpec(
         "Do the words stand where they were heard?",
         (

@@ -76,6 +76,9 @@ def test_surprisal_of_a_chosen_model_is_followed_beside_the_words(lens):
     assert "Surprisal of zoo-causal-200k follows it best at" in words.spec.answer
     assert "surprisal='zoo-causal-200k', protocol=preset('story')" in words.python
     assert draw(words.spec) and misprints(words.spec) == []
+    looks = {(mark.dashed, mark.muted) for mark in words.spec.marks}
+    assert len(looks) == len(words.spec.marks) == 3  # word rate, surprisal, chance
+    assert words.spec.y_title == "Pearson r with the signal"
     values, problems = decode(choice.query())
     assert values["bits"] == "zoo-causal-200k" and not problems
     choice.models = ["zoo-causal-3m"]

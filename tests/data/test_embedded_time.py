@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -78,6 +79,7 @@ def test_the_doctor_follows_surprisal_beside_word_rate(story):
         abs(own.idxmax()) <= 2
         and own.max() > 0.5
         and "Surprisal follows it best at" in both.sentence
+        and both.sentence.endswith("p = .005).")
     )
     flat = word_times(told, surprisal=np.full(len(words), 7.0)).frame["surprisal"]
     assert np.abs(flat).max() < 1e-9
@@ -96,6 +98,8 @@ def test_the_doctor_reads_a_model_that_is_named(story):
     named, given = word_times(some, surprisal="zoo-causal-200k"), word_times(some, surprisal=bits)
     assert named.frame.equals(given.frame) and "surprisal" in named.frame
     assert "Surprisal of zoo-causal-200k follows it best at" in named.sentence
+    p = float(re.search(r"best at .* p = (.\d+)\)", named.sentence)[1])
+    assert p > 0.05  # nothing of this model's surprisal was planted
     assert "words have none" not in named.caption
     bits = np.where(np.arange(2218) == 7, np.nan, bits)
     assert "1 of 2,218 words have none" in word_times(some, surprisal=bits).caption
