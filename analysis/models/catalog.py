@@ -15,8 +15,9 @@ from analysis.models.base import Card, Model
 from analysis.models.classes import built, class_of, offers
 from analysis.models.files import folders, hub, starter
 from analysis.models.files.cards import read_card
-from analysis.models.occluded import opened
+from analysis.models.occluded import no_mask_token, opened
 from analysis.models.rows import resolve, rows
+from analysis.models.variants.maps import load_map
 from analysis.models.variants.spec import GRAMMAR, Variant, split
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
@@ -32,6 +33,7 @@ __all__ = [
     "fetch",
     "installed",
     "load",
+    "must_apply",
     "must_run",
     "place",
     "signature",
@@ -270,12 +272,30 @@ def must_run(name: str | os.PathLike) -> None:
     BrainLensError
         Unknown name, a model that is not installed, is published only or has a damaged folder.
     """
+    must_apply(os.fspath(name))
     base = resolve(split(os.fspath(name))[0])
     where = state(os.fspath(name))
     if where == "damaged":
         _installed_card(base, cast(Path, place(base)))
     elif where != "ready" and (known := rows().get(base)) is not None:
         _refuse_unrunnable(known)
+
+
+def must_apply(name: str) -> None:
+    """Refuse a variant that can be seen not to fit the model, without loading it.
+
+    Raises
+    ------
+    BrainLensError
+        A map of units that nobody made, or the mask token of a model that reads from left to right.
+    """
+    base, _, variant = split(name)
+    for step in variant:
+        kind, _, named = step.scheme.partition("-")
+        if step.kind == "lesion" and named and kind in ("map", "matched"):
+            load_map(named)
+        if step.kind == "mask" and step.scheme == "token" and card(base).cls != "bidirectional":
+            raise no_mask_token(base)
 
 
 def fetch(name: str, *, report: Report = SILENT) -> Path:

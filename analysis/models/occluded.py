@@ -15,10 +15,19 @@ from analysis.text.occlusion import Occluded, occlude, rearranged
 from analysis.text.passages import Passage
 from data.errors import BrainLensError
 
-__all__ = ["OccludedModel", "opened"]
+__all__ = ["OccludedModel", "no_mask_token", "opened"]
 
 CODE_VERSION = 1
 """Raised whenever a text may be changed otherwise; part of the model's identity."""
+
+
+def no_mask_token(name: str) -> BrainLensError:
+    """What a model that was not trained with a mask token is refused with."""
+    return BrainLensError(
+        f"{name} was not trained with a mask token",
+        choices=("word", "delete"),
+        remedy="Mask with a word of about the same frequency: @mask:50:word:0",
+    )
 
 
 def opened(cls: type[Model], card: Card, path: Path | None, variant: Variant) -> Model:
@@ -72,11 +81,7 @@ class OccludedModel(Model):
         known = getattr(self.inner, "tokenizer", None)
         token = getattr(known, "mask_token", None)
         if self.card.cls != "bidirectional" or not token:
-            raise BrainLensError(
-                f"{self.inner.id} was not trained with a mask token",
-                choices=("word", "delete"),
-                remedy="Mask with a word of about the same frequency: @mask:50:word:0",
-            )
+            raise no_mask_token(self.inner.id)
         return token
 
     @property

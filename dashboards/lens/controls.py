@@ -415,6 +415,7 @@ def model_problem(name: str) -> str:
     try:
         catalog.card(name)
         where = catalog.state(name)
+        catalog.must_apply(name)
     except BrainLensError as error:
         return str(error)
     if where == "published only":

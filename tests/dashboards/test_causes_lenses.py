@@ -19,6 +19,7 @@ from analysis.store.promises import Locked
 from dashboards import Architectures, Perturb, Wiring
 from dashboards.command.cli import main
 from dashboards.figures import paper
+from dashboards.lens.controls import model_problem
 from dashboards.state import Selection
 from dashboards.work.ledger import Ready
 from dashboards.work.outcome_computations import outcome_key
@@ -313,3 +314,19 @@ def test_wrong_words_of_the_commands_are_answered_with_the_choices():
     assert wrong.exit_code and "Give one model" in wrong.output
     wrong = run(main, ["units", "score", "nobody"])
     assert wrong.exit_code and "map of units 'nobody'" in wrong.output
+
+
+@pytest.mark.parametrize(
+    "variant,said",
+    [
+        ("lesion:map-nobodys:5", "Unknown map of units 'nobodys'"),
+        ("lesion:matched-nobodys:5", "Unknown map of units 'nobodys'"),
+        ("noise:all:0.1@mask:30:token", "was not trained with a mask token"),
+    ],
+)
+def test_a_variant_that_cannot_be_is_told_before_any_model_runs(variant, said):
+    name = f"zoo-causal-200k@{variant}"
+    assert said in model_problem(name)
+    assert not model_problem("zoo-masked-1m@mask:30:token")
+    result = CliRunner().invoke(main, ["score", "random-16", name, "--on", "simulated"])
+    assert result.exit_code and said in result.output and "random-16" not in result.output
