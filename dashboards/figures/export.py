@@ -98,11 +98,13 @@ _DEUTERANOPIA = (
 )
 
 
-def marks_of(spec: FigureSpec, recipe: Mapping | None) -> dict[str, str]:
+def marks_of(
+    spec: FigureSpec, recipe: Mapping | None, panels: Sequence[FigureSpec] = ()
+) -> dict[str, str]:
     """What every single file says of where it comes from: versions, link, and the hash of the numbers it shows."""
     from importlib.metadata import version
 
-    digest = hashlib.sha256(csv(spec.table)).hexdigest()[:12]
+    digest = hashlib.sha256(b"".join(csv(one.table) for one in panels or [spec])).hexdigest()[:12]
     known = {"software": f"BrainLens {version('brainlens')}", "numbers": f"sha256 {digest}"}
     link = str((recipe or {}).get("link", ""))
     return known | ({"link": link} if link else {})
@@ -206,9 +208,10 @@ def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mappi
     bytes
         A zip with the figure in three formats, the tables, recipe, references, methods, caption and code.
     """
-    name, stamp = file_name(name), spec.stamp
+    name = file_name(name)
+    stamp = next((one.stamp for one in (*panels, spec) if one.stamp), "")
     table = spec.table if table is None else table
-    drawn, said = (list(panels) or _with_rows(spec, **style)), marks_of(spec, recipe)
+    drawn, said = (list(panels) or _with_rows(spec, **style)), marks_of(spec, recipe, panels)
     files = {
         f"{name}.{kind}": figure(drawn, kind, dpi=dpi, metadata=said, **style)
         for kind in paper.FORMATS

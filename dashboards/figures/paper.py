@@ -111,7 +111,7 @@ def render(
     ink_ = Ink(font_size, line_width, legend, corner, theme, heading)
     with _drawn(spec, ink_, width_mm, height_mm, dpi if format == "png" else 72) as figure:
         out = io.BytesIO()
-        first = spec if isinstance(spec, FigureSpec) else spec[0]
+        every = [spec] if isinstance(spec, FigureSpec) else list(spec)
         page = None
         if margin_mm:
             (wide, high), edge = figure.get_size_inches(), margin_mm * _MM
@@ -119,10 +119,12 @@ def render(
         figure.savefig(
             out,
             format=format,
-            dpi="figure" if first.brain is None else dpi,  # a mesh is a raster, also in PDF and SVG
+            dpi="figure"
+            if all(one.brain is None for one in every)
+            else dpi,  # a mesh is a raster, also in PDF and SVG
             bbox_inches=page,
             facecolor=figure.get_facecolor(),
-            metadata=_metadata(first, format, metadata or {}),
+            metadata=_metadata(every, format, metadata or {}),
         )
     return out.getvalue()
 
@@ -411,9 +413,16 @@ def _below_the_edge(part, every: list) -> None:
         engine.set(rect=(0, 0, 1, 1 - (over + 1) / page.bbox.height))
 
 
-def _metadata(spec: FigureSpec, format: str, extra: Mapping[str, str]) -> dict:
-    title = f"{spec.title} [{spec.stamp}]" if spec.stamp else spec.title
-    subject = " ".join(part for part in (spec.answer, spec.caption) if part)
+def _metadata(every: Sequence[FigureSpec], format: str, extra: Mapping[str, str]) -> dict:
+    """What a file says of itself; of a sheet what each of its panels says."""
+    title = "; ".join(dict.fromkeys(one.title for one in every))
+    if stamps := "; ".join(dict.fromkeys(one.stamp for one in every if one.stamp)):
+        title += f" [{stamps}]"
+    said = [" ".join(filter(None, (one.answer, one.caption))) for one in every]
+    letters = lettered(len(every)) if len(every) > 1 else [""]
+    subject = " ".join(
+        f"{a}. {words}" if a else words for a, words in zip(letters, said, strict=True)
+    )
     if format == "pdf":
         return {
             "Title": title,

@@ -26,7 +26,6 @@ from dashboards.look.look import DIALOG, MONO, Html, Words, note
 from dashboards.state import VIEW, defaults
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
-from data.files import guarded
 
 __all__ = ["Exporter"]
 
@@ -412,7 +411,7 @@ def look(
     """
     from dashboards.figures.export import preview
 
-    style |= _corner(picture, recipe) if linked else {}
+    style |= _corner(picture, recipe, panels) if linked else {}
     return preview([one.spec for one in panels] or picture.spec, seen=seen, **style)
 
 
@@ -442,7 +441,7 @@ def make(
     """
     from dashboards.figures.export import bundle, file_name
 
-    style |= _corner(picture, recipe) if linked else {}
+    style |= _corner(picture, recipe, panels) if linked else {}
     specs = [one.spec for one in panels]
     decimal = recipe.get("selection", {}).get("decimal", "point")
     scores = list(picture.scores)
@@ -467,7 +466,7 @@ def make(
         name=stem,
         panels=specs,
         decimal=decimal,
-        more=_tables(panels) | dict(picture.more() if picture.more is not None else {}),
+        more=_tables(panels, decimal) | dict(picture.more() if picture.more is not None else {}),
         **style,
     )
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
@@ -475,19 +474,21 @@ def make(
     return Bundle(picture, archive, files)
 
 
-def _tables(panels: Sequence[Picture]) -> dict[str, bytes]:
+def _tables(panels: Sequence[Picture], decimal: str) -> dict[str, bytes]:
     """The table behind each panel of a sheet, by its letter."""
+    from dashboards.figures.export import csv
+
     return {
-        f"panel_{ascii_uppercase[place]}.csv": guarded(one.table).to_csv(index=False).encode()
+        f"panel_{ascii_uppercase[place]}.csv": csv(one.table, one.spec.stamp, decimal)
         for place, one in enumerate(panels)
     }
 
 
-def _corner(picture: Picture, recipe: dict) -> dict[str, str]:
+def _corner(picture: Picture, recipe: dict, panels: Sequence[Picture] = ()) -> dict[str, str]:
     """The short link in the lower right corner."""
     from dashboards.figures.export import marks_of
 
-    numbers = marks_of(picture.spec, recipe)["numbers"]
+    numbers = marks_of(picture.spec, recipe, [one.spec for one in panels])["numbers"]
     return {"corner": f"BrainLens {numbers.removeprefix('sha256 ')}"}
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import threading
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -86,6 +87,17 @@ def test_every_panel_of_a_sheet_has_its_caption():
     found = unzip(export.bundle(panels[0], panels=panels, width_mm=174, height_mm=400, dpi=40))
     words = found["brainlens/caption.txt"].decode()
     assert all(f"Caption {n}." in words for n in range(14)) and "\n\nN. " in words
+
+
+def test_a_sheet_s_files_say_what_all_its_panels_show():
+    specs = [make_spec("bars", answer=f"Answer {n}.", caption="", stamp="") for n in range(2)]
+    other = replace(specs[1], title="Other?", stamp="simulated data")
+    found = unzip(export.bundle(specs[0], panels=[specs[0], other], width_mm=174, dpi=40))
+    svg = found["brainlens/brainlens.svg"].decode()
+    assert "A. Answer 0. B. Answer 1." in svg
+    assert f"{specs[0].title}; Other? [simulated data]" in svg
+    alone = export.marks_of(specs[0], None)["numbers"]
+    assert alone not in svg and export.marks_of(specs[0], None, [specs[0], other])["numbers"] in svg
 
 
 def test_the_caption_says_which_rows_of_a_long_ranking_are_not_on_the_page():
