@@ -16,7 +16,7 @@ from analysis.protocol import Protocol
 from analysis.scoring import words
 from analysis.scoring.blocks import empty_layers
 from analysis.scoring.nested import nested_draws, picked, ratio_interval
-from analysis.scoring.summary import choose_layers, ends, omega, per_target, summarise
+from analysis.scoring.summary import choose_layers, ends, omega, per_target, summarise, targets_of
 from analysis.statistics.measured import SOME_PEOPLE, beside_result
 from data.errors import unknown
 from data.files import atomic, guarded
@@ -128,7 +128,11 @@ class Score:
         return self.dataset.subject.values.astype(str) if "subject" in self.dataset.coords else None
 
     def _summary(self, values: np.ndarray, parts: np.ndarray) -> float:
-        return summarise(values, parts, self.subjects, self.protocol)
+        return summarise(values, parts, self._people, self.protocol)
+
+    @cached_property
+    def _people(self) -> list[np.ndarray] | None:
+        return targets_of(self.subjects)
 
     # ---- the layer that stands for the model --------------------------------------------------------------------------
     @cached_property

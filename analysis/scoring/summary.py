@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from analysis.protocol import Protocol
 
@@ -16,6 +17,7 @@ __all__ = [
     "per_target",
     "statistic",
     "summarise",
+    "targets_of",
 ]
 
 LETTERS = {
@@ -72,8 +74,19 @@ def ends(draws: np.ndarray) -> tuple[float, float]:
 _CENTRE = {"mean": np.nanmean, "median": np.nanmedian}
 
 
+def targets_of(subjects: np.ndarray | None) -> list[np.ndarray] | None:
+    """Positions of each person's targets, in the order of the first ones; None where nothing says whose they are."""
+    if subjects is None:
+        return None
+    codes, people = pd.factorize(np.asarray(subjects))
+    return [np.flatnonzero(codes == person) for person in range(len(people))]
+
+
 def summarise(
-    values: np.ndarray, parts: np.ndarray, subjects: np.ndarray | None, protocol: Protocol
+    values: np.ndarray,
+    parts: np.ndarray,
+    people: np.ndarray | list[np.ndarray] | None,
+    protocol: Protocol,
 ) -> float:
     """One number for a layer.
 
@@ -83,8 +96,8 @@ def summarise(
         r or R2; NaN where a target has no data in a part.
     parts : ndarray, shape (n_folds,)
         Part (experiment) of each fold.
-    subjects : ndarray, shape (n_targets,), or None
-        Whose each target is.
+    people : ndarray, shape (n_targets,), list of ndarray, or None
+        Whose each target is, or :func:`targets_of` them.
     protocol : Protocol
         Its ``order``, ``targets`` and ``people`` are read.
 
@@ -94,21 +107,17 @@ def summarise(
         ``targets-first``: folds are averaged per target, then targets within a subject, then subjects. ``folds-first``
         (Brain-Score): targets are summarised in every fold, then folds are averaged inside parts, then parts.
     """
-    targets, people = _CENTRE[protocol.targets], _CENTRE[protocol.people]
+    targets, over = _CENTRE[protocol.targets], _CENTRE[protocol.people]
     if protocol.order == "folds-first":
         by_fold = np.array([targets(row) if not np.isnan(row).all() else np.nan for row in values])
         return float(per_target(by_fold[:, None], parts)[0])
     each = per_target(values, parts)
     if np.isnan(each).all():
         return float("nan")
-    if subjects is None:
+    mine = people if isinstance(people, list) else targets_of(people)
+    if mine is None:
         return float(targets(each))
-    by_subject = [
-        targets(mine)
-        for s in dict.fromkeys(subjects)
-        if not np.isnan(mine := each[subjects == s]).all()
-    ]
-    return float(people(by_subject))
+    return float(over([targets(each[at]) for at in mine if not np.isnan(each[at]).all()]))
 
 
 def choose_layers(inner: np.ndarray, subjects: np.ndarray | None) -> np.ndarray:
@@ -125,17 +134,16 @@ def choose_layers(inner: np.ndarray, subjects: np.ndarray | None) -> np.ndarray:
         Position of the winner among the layers, averaged over a subject's targets, then over subjects.
     """
     n_layers, n_folds, _ = inner.shape
+    people = targets_of(subjects)
     means = np.full((n_layers, n_folds), -np.inf)
     for layer in range(n_layers):
         for fold in range(n_folds):
             row = inner[layer, fold]
             if np.isnan(row).all():
                 continue
-            people = (
-                [row] if subjects is None else [row[subjects == s] for s in dict.fromkeys(subjects)]
-            )
+            each = [row] if people is None else [row[at] for at in people]
             means[layer, fold] = np.mean(
-                [np.nanmean(mine) for mine in people if not np.isnan(mine).all()]
+                [np.nanmean(mine) for mine in each if not np.isnan(mine).all()]
             )
     return means.argmax(axis=0)
 

@@ -6,12 +6,17 @@ import glob
 import json
 import tomllib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
+from data.hashes import Mark, mark
 from data.own.gate import inside
 from data.own.sidecar import SIDECAR
 
 __all__ = ["files_behind"]
+
+FIELDS = ("stimuli", "targets")
+"""Fields of a sidecar that name a file beside it."""
 
 
 def files_behind(path: Path) -> list[Path]:
@@ -31,14 +36,23 @@ def files_behind(path: Path) -> list[Path]:
 
 
 def _named(path: Path) -> list[Path]:
-    """The files that a sidecar or a ``story.toml`` may mean; none where it cannot be read, which the reader says."""
+    """The files that a sidecar or a ``story.toml`` names; none where it cannot be read, which the reader says."""
+    if path.suffix not in (".toml", ".json") or not path.is_file():
+        return []
+    return [path.parent / one for one in _names(path, mark(path))]
+
+
+@lru_cache(maxsize=64)  # a sidecar may say something of ten thousand columns
+def _names(path: Path, _: Mark) -> tuple[str, ...]:
     try:
-        text = path.read_text(encoding="utf-8") if path.suffix in (".toml", ".json") else "{}"
+        text = path.read_text(encoding="utf-8")
         told = (tomllib if path.suffix == ".toml" else json).loads(text)
     except (OSError, ValueError, RecursionError):
-        return []
+        return ()
+    if path.suffix == ".json" and isinstance(told, dict):
+        told = {field: told.get(field) for field in FIELDS}
     names = {one.partition("#")[0] for one in _strings(told)}
-    return [path.parent / one for one in sorted(names) if inside(one) and len(one) < 256]
+    return tuple(one for one in sorted(names) if inside(one) and len(one) < 256)
 
 
 def _strings(told: object) -> Iterator[str]:

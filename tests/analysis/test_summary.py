@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from analysis.protocol import preset
-from analysis.scoring.summary import choose_layers, per_target, summarise
+from analysis.protocol import Protocol, preset
+from analysis.scoring.summary import choose_layers, per_target, summarise, targets_of
 from analysis.scoring.verb import bisection
 
 PARTS = np.array(["a", "a", "b"])
@@ -57,3 +57,29 @@ def test_bisection_visits_every_layer_once_and_the_ends_first():
         assert sorted(order) == list(range(n))
         assert set(order[:2]) == {0, n - 1}
     assert bisection(range(9))[:5] == [0, 8, 4, 2, 6]
+
+
+def test_people_are_found_once_and_give_the_same_bits():
+    """Whose the targets are may be told as names or as :func:`targets_of` them, in whatever order the people come."""
+    rng = np.random.default_rng(3)
+    people = np.array(["b", "a", "c"])[rng.integers(3, size=60)]
+    values = rng.standard_normal((4, 60)).astype(np.float32)
+    values[:, people == "c"] = np.nan  # nobody measured
+    parts, protocol = np.array(["x", "x", "y", "y"]), Protocol()
+    told = summarise(values, parts, targets_of(people), protocol)
+    assert told == summarise(values, parts, people, protocol)
+    each = per_target(values, parts)
+    by_hand = [each[people == one].mean() for one in dict.fromkeys(people) if one != "c"]
+    assert told == float(np.mean(by_hand))
+    assert [set(people[at]) for at in targets_of(people)] == [
+        {one} for one in dict.fromkeys(people)
+    ]
+    assert targets_of(None) is None
+
+
+def test_the_layer_of_a_fold_is_a_mean_over_people_not_over_targets():
+    people = np.array(["a"] * 9 + ["b"])
+    inner = np.zeros((2, 1, 10))
+    inner[0, 0, :9], inner[1, 0, 9] = 0.1, 0.3  # nine targets of one person, one of the other
+    assert choose_layers(inner, people).tolist() == [1]
+    assert choose_layers(inner, None).tolist() == [0]
