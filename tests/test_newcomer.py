@@ -82,6 +82,10 @@ def test_from_runs_to_a_brain_in_five_commands(tmp_path, monkeypatch):
     folder = study(tmp_path / "fox")
     told = run("data", "check", folder)
     assert "3 runs, 210 samples of 2 s" in told and "72 targets of 2 people" in told
+    told = run("data", "check", folder, "--surprisal", "zoo-causal-200k")
+    assert "Surprisal of zoo-causal-200k follows it best at" in told
+    told = run("data", "check", folder, "--surprisal", "random-8", fails=True)
+    assert "random-8 gives no surprisal" in told
     said = run("score", "random-8", "--on", folder, "--protocol", "story", *QUICK)
     assert "random-8" in said
     figure = tmp_path / "brain.pdf"

@@ -134,6 +134,11 @@ def test_a_checked_table_tells_its_groups(table):
     assert "288" in done.output and "24" in done.output
 
 
+def test_surprisal_is_followed_through_stories_only(table):
+    done = run("data", "check", table, "--text", "text", "--surprisal", "zoo-causal-200k")
+    assert done.exit_code == 1 and "followed through a story in the scanner" in done.output
+
+
 def test_an_option_that_comes_twice_loses_nothing_in_silence(table):
     said = "data", "check", table, "--text", "text", "--group", "topic", "--response", "left"
     both = run(*said, "--response", "right")
