@@ -12,8 +12,12 @@ from typing import Any
 
 from bokeh.core.has_props import HasProps
 from bokeh.core.property.bases import Property
+from bokeh.core.property.dataspec import DataSpec
 from bokeh.core.property.descriptors import AliasPropertyDescriptor, PropertyDescriptor
+from bokeh.core.property.nothing import Nothing
+from bokeh.core.property.primitive import String
 from bokeh.core.property.singletons import Intrinsic, Undefined
+from bokeh.core.property.vectorization import Field, Value
 from bokeh.core.property.wrappers import PropertyValueContainer
 
 __all__ = ["ask_classes"]
@@ -35,6 +39,7 @@ def ask_classes() -> None:
     HasProps.themed_values = _themed_values
     PropertyDescriptor.has_unstable_default = _has_unstable_default
     PropertyDescriptor.instance_default = _instance_default
+    DataSpec.to_serializable = _to_serializable
 
 
 def _init(self, **properties: Any) -> None:
@@ -101,6 +106,18 @@ def _default(descriptor: PropertyDescriptor, kind: type[HasProps]) -> tuple[bool
         return False, None
     found = descriptor.class_default(kind)
     return isinstance(found, _PLAIN), found
+
+
+def _to_serializable(self, obj, name: str, value: Any):
+    """As Bokeh's, which makes the type of a value that is no column's name anew for every value."""
+    fixed = self.__dict__.get("_brainlens_fixed")
+    if fixed is None:
+        fixed = self._brainlens_fixed = self.value_type.replace(String, Nothing())
+    try:
+        fixed.validate(value, False)
+    except ValueError:
+        return Field(value) if isinstance(value, str) else value
+    return Value(value)
 
 
 def _query(self, query, *, include_defaults: bool = True, include_undefined: bool = False):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 
+import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import pytest
 from bokeh.core.has_props import HasProps
+from bokeh.core.properties import value
+from bokeh.core.property.dataspec import DataSpec
 from bokeh.core.property.descriptors import PropertyDescriptor, UnsetValueError
 from bokeh.core.serialization import Serializer
 from bokeh.document import Document
 from bokeh.document.models import DocumentModelManager
 from bokeh.model import Model, util
-from bokeh.models import Column, ColumnDataSource, Div, LinearAxis, Slider
+from bokeh.models import Column, ColumnDataSource, Div, LabelSet, LinearAxis, Slider
 from bokeh.models.dom import HTML
 from bokeh.plotting import figure
 from bokeh.themes import built_in_themes
@@ -38,6 +42,7 @@ def sparing(monkeypatch):
         (HasProps, "themed_values"),
         (PropertyDescriptor, "has_unstable_default"),
         (PropertyDescriptor, "instance_default"),
+        (DataSpec, "to_serializable"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))
     monkeypatch.setattr(
@@ -225,6 +230,44 @@ def test_every_kind_of_model_is_made_and_sent_as_bokeh_does(monkeypatch):
     for kind in kinds:
         assert made["classwise", kind] == made["bokeh", kind], kind
     assert sum(len(made["bokeh", kind]) > 100 for kind in kinds) > 300
+
+
+def of_many_marks():
+    """A figure with fixed values, columns, lists and units in its marks."""
+    shown = figure(x_range=["a", "b"], title="words", tooltips="@words")
+    source = ColumnDataSource(
+        {"x": ["a", "b"], "y": [1.0, 2.0], "words": ["one", "red"], "size": [4, 5]}
+    )
+    shown.scatter(
+        "x", "y", size="size", fill_color="words", line_color="red", marker="diamond", source=source
+    )
+    shown.text(
+        "x",
+        "y",
+        text="words",
+        angle=20,
+        angle_units="deg",
+        text_color=(1, 2, 3, 0.5),
+        source=source,
+    )
+    shown.text(["a"], [1], text=value("y"), text_font_size="9pt", text_align="right")
+    shown.vbar(["a", "b"], top=[1, np.nan], width=0.5, fill_alpha=[0.2, 0.4], hatch_pattern="/")
+    shown.segment("x", 0, "x", "y", line_dash="dashed", source=source)
+    shown.image_rgba([np.zeros((2, 2), np.uint32)], x=0, y=0, dw=1, dh=1)
+    shown.add_layout(LabelSet(x="x", y="y", text="words", x_offset=3, source=source))
+    return shown
+
+
+def test_a_figure_is_sent_as_bokeh_does(monkeypatch):
+    def sent():
+        words, ids = json.dumps(Serializer(deferred=False).encode(of_many_marks())), {}
+        return re.sub(
+            r"p\d{4,}|[0-9a-f-]{36}", lambda one: f"#{ids.setdefault(one[0], len(ids))}", words
+        )
+
+    ours = [sent(), sent()]
+    monkeypatch.undo()
+    assert ours == [sent(), sent()] and len(ours[0]) > 5000
 
 
 def test_a_theme_wins_over_the_default_of_a_class_and_goes_again():
