@@ -209,7 +209,7 @@ def _sentence(frame: pd.DataFrame) -> str:
             continue
         rest = own[own["change"] != "whole"]
         told = [f"{_share(row)} with {row.what}" for row in rest.itertuples()]
-        said.append(f"{model} keeps of r = {decimal(whole)} {listed(told)}")
+        said.append(f"of r = {decimal(whole)} {model} keeps {listed(told)}")
     return "; ".join([*said, *_of_order(frame)]) + "."
 
 

@@ -197,11 +197,12 @@ def _sentence(between: pd.DataFrame, brain: pd.DataFrame, measure: str, recordin
     if len(between):
         ranked = between.sort_values("value", ascending=False)
         top, last = ranked.iloc[0], ranked.iloc[-1]
+        pair, value = f"{top['first']} and {top['second']}", f"{name} {decimal(top['value'])}"
         said.append(
-            f"Most alike are {top['first']} and {top['second']} ({name} {decimal(top['value'])})"
+            f"Most alike are {pair} ({value}), least {last['first']} and {last['second']} ({decimal(last['value'])})"
+            if len(ranked) > 1
+            else f"{pair} have {value}"
         )
-        if len(ranked) > 1:
-            said[-1] += f", least {last['first']} and {last['second']} ({decimal(last['value'])})"
     known = brain.dropna(subset="brain")
     if len(known):
         best = known.loc[known.groupby("model", sort=False)["brain"].idxmax()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -28,8 +29,6 @@ BLOCK = 2048
 """Targets that are standardised at a time."""
 TOLERANCE = 1.5
 """Samples that a peak may lie beside zero and still pass: responses differ in latency between regions and people."""
-MINIMUM_SHIFT = 12.0
-"""Seconds by which a shifted null lies away from the data at least."""
 
 
 def word_times(
@@ -92,12 +91,16 @@ def word_times(
     profile, null = _profiles(recording, runs, times, signal, lags, seed, ones)
     best = int(profile.argmax())
     peak = float(lags[best] * step)
-    p = float((1 + (null.max(axis=1) >= profile[best]).sum()) / (1 + len(null)))
+    p = _beyond(null, profile[best])
     chance = float(np.quantile(null.max(axis=1), 0.95))
     unclear = p > 0.05
     verdict = "unclear" if unclear else "right" if abs(lags[best]) <= TOLERANCE else "shifted"
     frame = pd.DataFrame({"offset": lags * step, "r": profile, "chance": chance})
-    said, more = _sentence(recording, verdict, peak, lags[best], profile, best, lags, p), ""
+    said, more, beside = (
+        _sentence(recording, verdict, peak, lags[best], profile, best, lags, p),
+        "",
+        {},
+    )
     if surprisal is not None:
         of = f" of {surprisal}" if isinstance(surprisal, str) else ""
         if isinstance(surprisal, str):
@@ -105,20 +108,24 @@ def word_times(
         beyond, more = _beyond_the_mean(surprisal, len(ones), recording.id)
         own, turned = _profiles(recording, runs, times, signal, lags, seed, beyond)
         frame["surprisal"] = own
-        known = p_value((1 + (turned.max(axis=1) >= own.max()).sum()) / (1 + len(turned)))
-        said += f" Surprisal{of} follows it best at {lags[own.argmax()] * step:+g} s (r = {decimal(own.max())}, {known})."
+        beside["p_surprisal"] = _beyond(turned, own.max())
+        said += (
+            f" Surprisal{of} follows it best at {lags[own.argmax()] * step:+g} s "
+            f"(r = {decimal(own.max())}, {p_value(beside['p_surprisal'])})."
+        )
     return Answer(
         frame,
         said,
         f"Words per sample, convolved with the canonical haemodynamic response and moved, against the signal of "
         f"{signal.shape[1]} regions (cycles over {HIGHPASS:g} s taken out). The line is chance: the 95th percentile of "
-        f"the largest peak over {len(null)} signals turned around in their run by {MINIMUM_SHIFT:g} s or more."
+        f"the largest peak over {len(null)} signals that were turned around in their run, each by a time drawn anew."
         + more,
         facts={
             "peak": peak,
             "p": p,
             "verdict": verdict,
             "add": 0.0 if verdict != "shifted" else peak,
+            **beside,
         },
         axes={
             "x_title": "Seconds added to the words' times",
@@ -227,12 +234,12 @@ def _profiles(
             target = np.arange(len(rows)) + lag
             inside = (target >= 0) & (target < len(rows))
             expected[rows[target[inside]], number] = driven[inside]
-    expected = detrended(
-        expected, np.arange(len(rate)), runs, presentation.interval, HIGHPASS, scale=True
-    )
+    filtered = partial(
+        detrended, rows=np.arange(len(rate)), runs=runs, interval=presentation.interval, seconds=HIGHPASS, scale=True
+    )  # fmt: skip
+    expected = filtered(expected)
     expected /= np.maximum(np.linalg.norm(expected, axis=0), 1e-12)
     rng = np.random.default_rng(seed)
-    closest = int(np.ceil(MINIMUM_SHIFT / presentation.interval))
 
     def r(values: np.ndarray) -> np.ndarray:
         unit = values / np.maximum(np.linalg.norm(values, axis=0), 1e-12)
@@ -243,11 +250,15 @@ def _profiles(
         turned = signal.copy()
         for run in pd.unique(runs):
             rows = np.flatnonzero(runs == run)
-            far = len(rows) > 2 * closest + 1
-            by = int(rng.integers(closest, len(rows) - closest)) if far else len(rows) // 2
-            turned[rows] = np.roll(signal[rows], by, axis=0)
-        null.append(r(turned))
+            # by nothing too: a null that spares the signal's own place is too narrow (.028 for .01 of one run of noise)
+            turned[rows] = np.roll(signal[rows], rng.integers(len(rows)), axis=0)
+        null.append(r(filtered(turned)))  # turned, a signal has drifts again, which took from its r
     return r(signal), np.array(null)
+
+
+def _beyond(null: np.ndarray, peak: float) -> float:
+    """p of a largest r among those of turned signals, shape (draws, n_lags)."""
+    return float((1 + (null.max(axis=1) >= peak).sum()) / (1 + len(null)))
 
 
 def _sentence(recording, verdict, peak, samples, profile, best, lags, p) -> str:

@@ -13,7 +13,7 @@ import param
 
 from analysis.answers.answer import decimal
 from analysis.answers.further_words import at_the_end, half_gone
-from analysis.models.catalog import card
+from analysis.models.catalog import card, must_apply
 from analysis.models.variants.spec import HIDING
 from analysis.paper.methods_answers import beside
 from analysis.progress import Report
@@ -22,7 +22,7 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.state import Words
-from dashboards.work.ledger import Ready, Wish
+from dashboards.work.ledger import Ready, Refused, Wish
 from dashboards.work.outcome_computations import (
     Answers,
     Outcomes,
@@ -231,15 +231,20 @@ class Perturb(Lens):
         return View(draw(answer, stamp, python, paper), (stamp,) if stamp else (), notes=_NOTES)
 
     def _masks(self) -> View:
-        found = self.curves.values(wish.key for wish in self._curve_wishes())
+        keys = [wish.key for wish in self._curve_wishes()]
+        found, told = self.curves.values(keys), [self.curves.finding(key) for key in keys]
+        refused = list(dict.fromkeys(one.reason for one in told if isinstance(one, Refused)))
+        if not found and refused:
+            return View(empty=" ".join(refused))
         if not found:
             return View(
-                empty=f"{len(self._curve_wishes())} curves have not been run. Press Run (or the key r).",
+                empty=f"{len(keys)} curves have not been run. Press Run (or the key r).",
                 action=("Run", self.run),
             )
         from analysis.answers.occlusion import occlusion
 
         answer, stamp = occlusion(found), simulated_stamp(self.selection.recording)
+        answer = replace(answer, caption=" ".join([answer.caption, *refused]))
         python = _python(self.selection, "occlusion")
         paper = _paper(self.selection, answer, list(self.selection.models))
         shown = mask_pictures(answer, stamp, python, paper)
@@ -456,9 +461,13 @@ def _stamped(own: str) -> str:
 
 
 def _look(model: str, how: str, seed: int, **asked):
-    """The curve where it is stored, else what it costs."""
+    """The curve where it is stored, else what it costs, or why the model's words cannot be hidden so."""
     from analysis.answers.occlusion import stored_curve
 
+    try:
+        must_apply(f"{model}@mask:50:{how}")
+    except BrainLensError as error:
+        return Refused(str(error))
     found = stored_curve(model, how=how, seed=seed, **asked)
     return priced(model, 5 * reading_seconds(model)) if found is None else Ready(found)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from data.counts import plural
 from data.errors import BrainLensError, unknown
 from data.gate import may_be_named
 from data.home import home, mirror
@@ -241,7 +242,7 @@ def _columns(table: pd.DataFrame, columns: Sequence[str], label: str) -> pd.Data
         empty |= made["second"].str.strip() == ""
     if empty.any():
         raise BrainLensError(
-            f"{int(empty.sum())} rows have an empty sentence or no label, first: row {empty.to_numpy().argmax() + 1}",
+            f"An empty sentence or no label: {plural(int(empty.sum()), 'row')}, first row {empty.to_numpy().argmax() + 1}",
             remedy="Fill them in, or leave these rows out",
         )
     return made.reset_index(drop=True)
@@ -398,7 +399,7 @@ def _whole_pairs(pairs: pd.DataFrame, name: str) -> pd.DataFrame:
     if empty.any() or equal.any():
         wrong, what = (empty, "an empty sentence") if empty.any() else (equal, "two equal sentences")  # fmt: skip
         raise BrainLensError(
-            f"{name}: {int(wrong.sum())} pairs have {what}, first: row {wrong.to_numpy().argmax() + 1}",
+            f"{name}: {plural(int(wrong.sum()), 'pair')} with {what}, first: row {wrong.to_numpy().argmax() + 1}",
             remedy="Correct or leave out these rows",
         )
     return pairs

@@ -42,7 +42,7 @@ def test_what_is_left_is_said_and_order_counts_only_where_seeds_say_so():
     answer = changed([*net, *bag])
     assert list(answer.frame["change"])[:4] == ["whole", "whole", "scrambled", "scrambled"]
     assert (
-        "net keeps of r = .50 60 % [" in answer.sentence
+        "of r = .50 net keeps 60 % [" in answer.sentence
         and "with your paraphrases" in answer.sentence
     )
     assert answer.sentence.endswith("the order of words alone counts for net.")

@@ -254,7 +254,7 @@ def test_pairs_in_the_form_of_blimp_are_judged_by_whole_sentences(tmp_path, stor
         ({"good": ["a"], "worse": ["b"]}, "no column bad"),
         (
             {"good": ["a", "b c"], "bad": ["b", "b c"]},
-            "1 pairs have two equal sentences, first: row 2",
+            "1 pair with two equal sentences, first: row 2",
         ),
     ],
 )
@@ -266,10 +266,10 @@ def test_pairs_that_are_none_are_named(tmp_path, table, match):
 
 def test_a_cell_without_words_is_told_in_pairs_and_in_tables(tmp_path):
     (tmp_path / "p.csv").write_text("good,bad\nThe dogs bark.,\n,It are.\nSo it is.,So it are.\n")
-    with pytest.raises(BrainLensError, match="2 pairs have an empty sentence, first: row 1"):
+    with pytest.raises(BrainLensError, match="2 pairs with an empty sentence, first: row 1"):
         minimal_pairs(tmp_path / "p.csv")
     (tmp_path / "t.csv").write_text("text,label\nOne.,a\n,b\nTwo.,b\n")
-    with pytest.raises(BrainLensError, match="1 rows have an empty sentence"):
+    with pytest.raises(BrainLensError, match="An empty sentence or no label: 1 row,"):
         labelled_table(tmp_path / "t.csv")
 
 

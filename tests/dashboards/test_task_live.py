@@ -66,7 +66,7 @@ def test_a_file_that_holds_no_pairs_is_told_in_front(tmp_path, tables):
                 one.take(one.work(SILENT), True)
     lens.refresh()
     said = lens.shown.verdict or lens.shown.empty
-    assert said.startswith("Nothing was run on the pairs of none.csv: none.csv: 1 pairs have an")
+    assert said.startswith("Nothing was run on the pairs of none.csv: none.csv: 1 pair with an")
     mute = Task(models=["random-64", "zoo-glove-64d"], tables=tables, **asked)
     said = mute.shown.verdict or mute.shown.empty
     assert "random-64: random: no next-word probabilities; zoo-glove-64d: embedding" in said
