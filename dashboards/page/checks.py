@@ -24,6 +24,7 @@ def checks() -> dict[str, Callable[[str], None]]:
     """
     return {
         "models": _model,
+        "bits": _model,
         "recording": _recording,
         "corpora": _recording,
         "neural": _recording,

@@ -124,6 +124,7 @@ LONG = "x" * 400
         (f"recording={LONG}", "Unknown recording"),
         (f"text={LONG}&corpora={LONG}%23a", "There is no table"),
         ("models=a%00b", "Unknown model"),
+        ("bits=gpt2-xll", "Unknown model 'gpt2-xll'; did you mean 'gpt2-xl'"),
     ],
 )
 def test_every_id_of_a_link_is_checked(query, problem, clean_home):

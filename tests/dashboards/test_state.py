@@ -94,6 +94,7 @@ FULL = {
     "beyond": ["position"],
     "elsewhere": "pereira2018",
     "cortex": "pial",
+    "bits": "zoo-causal-1m",
     "threshold": 12,
     "map": "story-map",
     "steps": True,
