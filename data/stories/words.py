@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -292,12 +293,13 @@ def _heads(path: Path) -> pd.Index:
     """Names of the columns, from no more than the file's first megabyte."""
     with open(path, encoding="utf-8-sig", errors="replace") as file:
         first = file.readline(_LONGEST_HEADER)
-    if not first.strip() or len(first) >= _LONGEST_HEADER:
-        raise BrainLensError(
-            f"{path.name} does not begin with a line of column names",
-            remedy="Give a table whose first line names onset, duration and word",
-        )
-    return pd.read_csv(io.StringIO(first), sep=None, engine="python", nrows=0).columns
+    if first.strip() and len(first) < _LONGEST_HEADER:
+        with contextlib.suppress(csv.Error, ValueError):  # no sign parts this line into names
+            return pd.read_csv(io.StringIO(first), sep=None, engine="python", nrows=0).columns
+    raise BrainLensError(
+        f"{path.name} does not begin with a line of column names",
+        remedy="Give a table whose first line names onset, duration and word",
+    )
 
 
 _LONGEST_HEADER = 1_000_000

@@ -123,3 +123,9 @@ def test_an_array_that_lies_turned_is_refused_and_notes_reach_the_recording(tmp_
     found = read_story(tmp_path)
     assert not any("the other way round" in note for note in found.notes)
     assert found.n_targets == 4 and any("words of 1 captions share" in note for note in found.notes)
+
+
+def test_a_first_line_that_no_sign_parts_into_names_is_told_in_words(tmp_path):
+    (tmp_path / "words.tsv").write_text("語語\n1\t2\n", encoding="utf-8")
+    with pytest.raises(BrainLensError, match="does not begin with a line of column names"):
+        read_words(tmp_path / "words.tsv")
