@@ -213,6 +213,10 @@ def _beyond_the_mean(surprisal, count: int, name: str) -> tuple[np.ndarray, str]
             remedy="Give one for each word of recording.presentation.words, in its order",
         )
     unknown = int((~np.isfinite(values)).sum())
+    if unknown == count:
+        raise BrainLensError(
+            f"{name}: none of its {count:,} words has a surprisal", remedy="Name another model"
+        )
     said = " Surprisal: bits of each word around their mean, moved likewise." + (
         f" {unknown:,} of {count:,} words have none and count as the mean." if unknown else ""
     )

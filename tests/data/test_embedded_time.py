@@ -105,6 +105,8 @@ def test_the_doctor_follows_surprisal_beside_word_rate(story):
     )
     flat = word_times(told, surprisal=np.full(len(words), 7.0)).frame["surprisal"]
     assert np.abs(flat).max() < 1e-9
+    with pytest.raises(BrainLensError, match="none of its 2,218 words has a surprisal"):
+        word_times(told, surprisal=np.full(len(words), np.nan))
     with pytest.raises(BrainLensError, match="3 surprisals for 2218 words"):
         word_times(told, surprisal=[1.0, 2.0, 3.0])
 
