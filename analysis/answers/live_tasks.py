@@ -31,7 +31,16 @@ from data.readers.tasks import GLUE, glue, glue_folder, labelled_table, minimal_
 from data.readers.texts import files_of, syntaxgym
 from data.shares import percent, percent_within
 
-__all__ = ["KINDS", "TaskResult", "live_tasks", "run_task", "stored_task", "task_kind", "told"]
+__all__ = [
+    "KINDS",
+    "TaskResult",
+    "live_tasks",
+    "run_task",
+    "stored_task",
+    "task_files",
+    "task_kind",
+    "told",
+]
 
 CODE_VERSION = 2
 KINDS = ("syntaxgym", "pairs", "glue", "table")
@@ -168,14 +177,28 @@ def _place(source, task: str, protocol: Protocol | None, layer, seeds: int, fold
     """Key of a finished task: who does it, what its files hold, and of a head how it is made."""
     kind, rest = task_kind(task)
     head = ((protocol or Protocol()).key(), layer, seeds) if kind in ("glue", "table") else ()
-    files = [(one.name, file_hash(one)) for one in _files(kind, rest, folder)]
+    files = [(one.name, file_hash(one)) for one in task_files(task, folder)]
     part = "" if kind in ("pairs", "table") else rest
     code = (CODE_VERSION, SURPRISAL, ACTIVATIONS, packages(READING))
     return content_key("task", *code, source.id, source.identity, kind, part, files, *head)
 
 
-def _files(kind: str, rest: str, folder: str) -> list[Path]:
-    """Everything that a task is read from, as far as it is there."""
+def task_files(task: str, folder: str = "") -> list[Path]:
+    """Everything that a task is read from, as far as it is there.
+
+    Parameters
+    ----------
+    task : str
+        As in :func:`task_kind`.
+    folder : str
+        That holds the GLUE sets.
+
+    Raises
+    ------
+    BrainLensError
+        For what is no task, and for a folder that is not there.
+    """
+    kind, rest = task_kind(task)
     if kind == "syntaxgym":
         return files_of(id="syntaxgym")
     if kind in ("pairs", "table"):

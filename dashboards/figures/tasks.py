@@ -45,14 +45,17 @@ def task_code(choice) -> str:
     """The code that gives the figure again."""
     changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
     protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
+    named = choice.task.startswith("glue") and choice.folder
+    folder = f", folder={choice.folder!r}" if named else ""
     return "\n".join([
         '"""Made by BrainLens: a task, run here."""',
         "",
         "from analysis import preset",
         "from analysis.answers.live_tasks import live_tasks, run_task",
         "",
-        f"protocol, layer = {protocol}, {choice.layer or -1!r}",
-        f"answer = live_tasks([run_task(model, {choice.task!r}, protocol, layer=layer) for model in {list(choice.models)!r}])",
+        f"protocol, layer, task = {protocol}, {choice.layer or -1!r}, {choice.task!r}",
+        f"made = [run_task(model, task, protocol, layer=layer{folder}) for model in {list(choice.models)!r}]",
+        "answer = live_tasks(made)",
         "print(answer.sentence)",
         "print(answer.caption)",
         'answer.frame.to_csv("task.csv", index=False)',

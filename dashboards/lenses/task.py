@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
+import param
 
 from analysis.answers.answer import decimal, interval
 from analysis.answers.hadidi import CONTROLS, RECORDINGS, hadidi
@@ -22,6 +25,8 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.figures.tasks import parts_of, task_code
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.lens.sidebar import put_in_use
+from dashboards.state import Words
 from dashboards.work.score_computations import NOTES, PUBLISHED_NOTES, Scores, stamps
 from dashboards.work.task_computations import TaskReadings
 from dashboards.work.text_computations import TextReadings, texts
@@ -67,6 +72,9 @@ class Task(Lens):
 
     slug, label, icon = "task", "Task", "scatter_plot"
     question = "Does better next-word prediction mean a better brain score?"
+    fields: ClassVar[Mapping[str, param.Parameter]] = {
+        "folder": Words("", doc="Folder of GLUE's files; empty: the mirror, or data/glue."),
+    }
     watches = (
         "tables",
         "pooling",
@@ -76,6 +84,7 @@ class Task(Lens):
         "own_x",
         "text",
         "task",
+        "folder",
         "scale",
         "layer",
         "models",
@@ -157,6 +166,20 @@ class Task(Lens):
             self._typed_task, "value"
         )  # before the link: the old one still stands
         self.link(self._task, "task")
+        folder = pmui.TextInput(
+            label="Folder of GLUE's files",
+            value=self.selection.folder,
+            placeholder="glue in the data folder",
+            description="Holds a folder for each set, as on the hub (sst2) or as the benchmark gives it out (SST-2)",
+            **small,
+        )
+        self.link(folder, "folder")
+
+        def follow(*_) -> None:
+            put_in_use(folder, self._on_glue())
+
+        self.selection.param.watch(follow, ["task", "own_x"])
+        follow()
         self.link(own_x, "own_x")
         self.link(layer, "layer")
         self.link(tables, "tables")
@@ -168,7 +191,7 @@ class Task(Lens):
             "Published": [tables, benchmark, x, clip, pooling],
             "Your own": [ModelPicker(self.selection), RecordingPicker(self.selection)],
             "How": [ProtocolPicker(self.selection), layer],
-            "View": [own_x, self._text, self._task, ScalePicker(self.selection)],
+            "View": [own_x, self._text, self._task, folder, ScalePicker(self.selection)],
         }
 
     def _typed_task(self, event) -> None:
@@ -194,9 +217,15 @@ class Task(Lens):
             wanted += self.tasks.missing(choice.models, *self._asked())
         return wanted
 
+    def _on_glue(self) -> bool:
+        """Whether what is asked for is read from GLUE's files."""
+        return self.selection.own_x == "task" and self.selection.task.strip().startswith("glue")
+
     def _asked(self) -> tuple:
-        """The task, and how sentences become features of a head."""
-        return self.selection.task or "syntaxgym", self.selection.protocol, self.selection.layer
+        """The task, how sentences become features of a head, and where GLUE's files are."""
+        choice = self.selection
+        folder = choice.folder.strip() if self._on_glue() else ""
+        return choice.task or "syntaxgym", choice.protocol, choice.layer, folder
 
     def view(self) -> View:
         choice, pictures, strips = self.selection, [], []
@@ -294,7 +323,7 @@ class Task(Lens):
             return []
         answer = live_tasks(found)
         why = [
-            f"{model}: {self.tasks.without(model, *self._asked(), self.desk.held)}"
+            f"{model}: {self.tasks.without(model, *self._asked(), held=self.desk.held)}"
             for model in choice.models
             if self.tasks.found(model, *self._asked()) is None
         ]
@@ -396,7 +425,7 @@ class Task(Lens):
             done = self.tasks.found(score.model, *self._asked())
             if done is not None:
                 return done.score, ""
-            return np.nan, self.tasks.without(score.model, *self._asked(), self.desk.held)
+            return np.nan, self.tasks.without(score.model, *self._asked(), held=self.desk.held)
         if name not in _READ_FROM_TEXT:
             number = _year(score.model) if name == "year" else about[name]
             return (float(number), "") if number else (np.nan, f"{name} not known")

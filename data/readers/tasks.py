@@ -11,7 +11,7 @@ import pandas as pd
 
 from data.counts import plural
 from data.errors import BrainLensError, unknown
-from data.gate import may_be_named
+from data.gate import existing, may_be_named
 from data.home import home, mirror
 from data.parquet import read_parquet
 
@@ -115,9 +115,21 @@ class LabelledSet:
 
 
 def glue_folder(folder: str | Path = "") -> Path:
-    """Where the GLUE sets are: the folder that is named, ``glue`` in the mirror, or ``glue`` in the data folder."""
-    if folder:
-        return Path(folder).expanduser()
+    """Where the GLUE sets are: the folder that is named, ``glue`` in the mirror, or ``glue`` in the data folder.
+
+    Raises
+    ------
+    BrainLensError
+        Where a folder is named that is not there, or may not be named.
+    """
+    if str(folder).strip():
+        named = existing(folder)
+        if named is None or not named.is_dir():
+            raise BrainLensError(
+                f"There is no folder {folder}",
+                remedy="Name the one that holds a folder for each GLUE set, such as SST-2 or sst2",
+            )
+        return named
     beside = Path(mirror()) / "glue" if mirror() else None
     return beside if beside is not None and beside.is_dir() else home("data", "glue")
 

@@ -13,10 +13,13 @@ from analysis.features.perplexity import evaluate
 from analysis.models import load
 from analysis.progress import SILENT
 from dashboards import Task
+from dashboards.page.checks import checks
 from dashboards.work.ledger import Ready
 from dashboards.work.task_computations import incapable
 from dashboards.work.text_computations import TextReadings
 from data.embedded import prose
+from data.errors import BrainLensError
+from data.readers.tasks import glue_folder
 from tests.figures import misprints
 
 QUICK = {
@@ -121,6 +124,70 @@ def test_a_task_that_is_typed_is_shown():
     assert (lens.selection.task, lens.selection.own_x) == ("pairs:none.csv", "task")
     lens.selection.param.update(task="syntaxgym", own_x="bits-per-byte")  # as a link says it
     assert lens.selection.own_x == "bits-per-byte"
+
+
+def small_glue(folder, flip=0):
+    """SST-2 as the benchmark gives it out, small."""
+    (folder / "SST-2").mkdir(parents=True, exist_ok=True)
+    for part, rows in (("train", 24), ("dev", 12)):
+        lines = [
+            f"The film {n} is {('bad', 'good')[n % 2]} .\t{(n + flip) % 2}" for n in range(rows)
+        ]
+        (folder / "SST-2" / f"{part}.tsv").write_text("\n".join(["sentence\tlabel", *lines, ""]))
+    return folder
+
+
+def the_task(lens) -> None:
+    """Look for it and run it, without a score beside it."""
+    for _ in range(2):
+        for one in lens.missing():
+            if "task:" in one.key:
+                one.take(one.work(SILENT), True)
+    lens.refresh()
+
+
+def test_glues_files_lie_in_the_folder_that_the_page_asks_for(clean_home, tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINLENS_MIRROR", "")
+    asked = dict(models=["zoo-causal-200k"], tables=[], own_x="task", changes=QUICK)
+
+    def shown(lens) -> bool:
+        return "Folder of GLUE's files" in [
+            getattr(part, "label", "") for part in lens.controls._parts if part.visible
+        ]
+
+    lens = Task(**asked, task="syntaxgym:npi_src_any")
+    assert not shown(lens)
+    lens.close()
+    lens = Task(**asked, task="glue:sst2", folder=str(small_glue(tmp_path / "mine")))
+    assert shown(lens)
+    the_task(lens)
+    (picture,) = lens.shown.pictures
+    assert picture.table["part"].tolist() == ["sst2"] and picture.table["score"].iloc[0] > 0.5
+    assert f"folder={str(tmp_path / 'mine')!r}" in picture.python
+    compile(picture.python, "glue.py", "exec")
+    (key,) = lens.tasks._found
+    small_glue(tmp_path / "mine", flip=1)  # a running page goes by what the files hold
+    lens.refresh()
+    assert not lens.shown.there and key not in [one.key for one in lens.missing()]
+    lens.selection.folder = str(tmp_path / "none")
+    the_task(lens)
+    assert f"There is no folder {tmp_path / 'none'}" in lens.shown.empty
+    lens.close()
+
+
+def test_a_folder_outside_is_not_there_for_whom_the_page_is_served(
+    clean_home, tmp_path, monkeypatch
+):
+    folder = small_glue(tmp_path / "mine")
+    checks()["folder"](str(folder))
+    assert glue_folder(folder) == folder
+    monkeypatch.setenv("BRAINLENS_SERVED", "1")
+    with pytest.raises(BrainLensError, match="There is no folder"):
+        glue_folder(folder)
+    with pytest.raises(BrainLensError, match="There is no folder"):
+        checks()["folder"](str(folder))
+    own = small_glue(clean_home / "data" / "glue")
+    assert glue_folder(own) == own
 
 
 def test_what_a_model_cannot_do_is_said_before_it_runs():
