@@ -14,8 +14,16 @@ GROUPS = ("What", "How", "View")
 """What is looked at, how it is computed, how it is shown."""
 
 
+_ACCORDION = {
+    "& .MuiAccordionSummary-root": {"minHeight": "30px", "padding": "0 2px"},
+    "& .MuiAccordionSummary-content": {"margin": "2px 0"},
+    "& .MuiAccordionDetails-root": {"padding": "0 2px 6px 2px"},
+    "& .MuiAccordion-root::before": {"display": "none"},
+}
+
+
 class Sidebar(pmui.Column):
-    """Groups of controls.
+    """Groups of controls; a group none of whose controls is shown has no heading either.
 
     Parameters
     ----------
@@ -35,6 +43,7 @@ class Sidebar(pmui.Column):
         )
         self._find.param.watch(lambda event: self.find(event.new or ""), "value_input")
         self._none = note("No control is called that.", visible=False, margin=(2, 4))
+        self._members = list(shown.values())
         self._groups = pmui.Accordion(
             *(
                 (name, pmui.Column(*parts, sizing_mode="stretch_width", margin=0))
@@ -47,18 +56,37 @@ class Sidebar(pmui.Column):
             sizing_mode="stretch_width",
             margin=0,
             title_variant="overline",
-            sx={
-                "& .MuiAccordionSummary-root": {"minHeight": "30px", "padding": "0 2px"},
-                "& .MuiAccordionSummary-content": {"margin": "2px 0"},
-                "& .MuiAccordionDetails-root": {"padding": "0 2px 6px 2px"},
-                "& .MuiAccordion-root::before": {"display": "none"},
-            },
+            sx=_ACCORDION,
         )
+        for part in self._parts:
+            part.param.watch(lambda _: self._put_groups_away(), "visible")
+        self._put_groups_away()
         many = len(self._parts) > 5
         self._find.visible = many
         super().__init__(
             self._find, self._none, self._groups, sizing_mode="stretch_width", margin=0
         )
+
+    @property
+    def headings(self) -> list[str]:
+        """Of the groups that are shown."""
+        return [
+            name
+            for name, parts in zip(self._groups._names, self._members, strict=True)
+            if any(part.visible for part in parts)
+        ]
+
+    def _put_groups_away(self) -> None:
+        """By style: the groups keep their places, and what is open stays open."""
+        away = [
+            at
+            for at, parts in enumerate(self._members, start=1)
+            if not any(part.visible for part in parts)
+        ]
+        hidden = {f"&:nth-of-type({at})": {"display": "none"} for at in away}
+        sx = {**_ACCORDION, **hidden}
+        if sx != self._groups.sx:
+            self._groups.sx = sx
 
     def find(self, words: str) -> None:
         """Show only the controls whose label or explanation has these words."""

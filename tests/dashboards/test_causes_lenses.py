@@ -16,7 +16,7 @@ from analysis.models.operators.language import sampled
 from analysis.models.variants.spec import split
 from analysis.scoring.lock import lock
 from analysis.store.promises import Locked
-from dashboards import Architectures, Perturb, Wiring
+from dashboards import Architectures, Design, Perturb, Wiring
 from dashboards.command.cli import main
 from dashboards.figures import paper
 from dashboards.lens.controls import model_problem
@@ -68,6 +68,23 @@ def test_what_stands_for_a_masked_word_is_asked_only_where_words_are_masked():
     lens.controls.find("")
     lens.selection.breaks = "masks"
     assert stands()
+
+
+def test_a_group_without_a_control_has_no_heading():
+    """By what is chosen, and by what is searched: the style of the others stays, what is open stays open."""
+    lens = Perturb(models=[])
+    side = lens.controls
+    assert side.headings == ["What", "How"] and list(side._groups.active) == [0, 1, 2]
+    assert side._groups.sx["&:nth-of-type(3)"] == {"display": "none"}
+    lens.selection.breaks = "lesion"
+    assert side.headings == ["What", "How", "Localised units"]
+    assert "&:nth-of-type(3)" not in side._groups.sx
+    side.find("seeds")
+    assert side.headings == ["How"]
+    side.find("")
+    assert side.headings == ["What", "How", "Localised units"]
+    design = Design(models=[], design="power").controls
+    assert "Results in and out" not in design.headings
 
 
 @pytest.mark.parametrize("kind", [Perturb, Wiring, Architectures])
@@ -132,7 +149,10 @@ def test_changed_sentences_are_run_kept_and_drawn(clean_home, tmp_path):
     assert "have not been made" in lens.shown.empty and lens.missing()[0].seconds > 0
     lens.run(wait=True)
     rendered(lens, ["What is left", "Score"])
-    assert "zoo-glove-64d keeps" in lens.shown.pictures[0].spec.answer
+    assert (
+        "zoo-glove-64d (r = .13) keeps 100 % of r with words in"
+        in lens.shown.pictures[0].spec.answer
+    )
     other = Perturb(**choice)
     other.wait()
     assert other.shown.there and not other.missing()
@@ -196,7 +216,7 @@ def test_wiring_draws_what_was_trained_and_prices_the_rest():
 
 def test_what_is_stored_is_shown_when_a_page_opens_and_the_rest_priced(clean_home, monkeypatch):
     names = ["zoo-causal-200k", *(f"zoo-causal-200k@lesion:heads:25:{seed}" for seed in range(2))]
-    monkeypatch.setattr("analysis.answers.perturb.lesion_names", lambda *_: names)
+    monkeypatch.setattr("analysis.answers.perturb.lesion_names", lambda *_, **__: names)
     changes = {"folds": 3, "inner_folds": 2, "bootstrap": 50}
     asked = dict(
         recording="simulated", text="", corpus="", protocol=preset("defended").but(**changes)
