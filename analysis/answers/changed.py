@@ -208,8 +208,11 @@ def _sentence(frame: pd.DataFrame) -> str:
             )
             continue
         rest = own[own["change"] != "whole"]
-        told = [f"{_share(row)} with {row.what}" for row in rest.itertuples()]
-        said.append(f"of r = {decimal(whole)} {model} keeps {listed(told)}")
+        told = [
+            f"{_share(row)}{'' if at else ' of r'} with {row.what}"
+            for at, row in enumerate(rest.itertuples())
+        ]
+        said.append(f"{model} (r = {decimal(whole)}) keeps {listed(told)}")
     return "; ".join([*said, *_of_order(frame)]) + "."
 
 

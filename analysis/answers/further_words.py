@@ -166,9 +166,10 @@ def alike(between: pd.DataFrame) -> str:
     """The pair of models that is most alike, and the one that is least."""
     order = between.sort_values("value", ascending=False)
     most, least = order.iloc[0], order.iloc[-1]
+    if len(order) == 1:
+        return f"{most['first']} and {most['second']}: {decimal(most['value'])}."
     said = f"{most['first']} and {most['second']} are most alike ({decimal(most['value'])})"
-    if len(order) > 1:
-        said += f", {least['first']} and {least['second']} least ({decimal(least['value'])})"
+    said += f", {least['first']} and {least['second']} least ({decimal(least['value'])})"
     return f"{said}, of {plural(len(order), 'pair')}."
 
 

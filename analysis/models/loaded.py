@@ -42,6 +42,11 @@ class Loaded:
     def whole(self, model, dtype: str):
         """The module with its head, an encoder-decoder's decoder among it."""
         with self._lock:
+            if model.card.headless and model.variant.starts_fresh:
+                raise BrainLensError(
+                    f"{model.id} is a copy of a sentence encoder, which predicts no words: its numbers would stand beside none",
+                    remedy="Pick a causal, masked, recurrent or n-gram model",
+                )
             if not self._has_head or not self._there(dtype):
                 try:
                     self._load(model, dtype, head=True)

@@ -42,8 +42,9 @@ def test_what_is_left_is_said_and_order_counts_only_where_seeds_say_so():
     answer = changed([*net, *bag])
     assert list(answer.frame["change"])[:4] == ["whole", "whole", "scrambled", "scrambled"]
     assert (
-        "of r = .50 net keeps 60 % [" in answer.sentence
-        and "with your paraphrases" in answer.sentence
+        answer.sentence.startswith("net (r = .50) keeps 60 % [")
+        and "] of r with words in a random order, 70 % with content" in answer.sentence
+        and "with your paraphrases; bag (r = .50) keeps" in answer.sentence
     )
     assert answer.sentence.endswith("the order of words alone counts for net.")
     by = answer.frame.set_index(["model", "change"])

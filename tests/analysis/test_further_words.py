@@ -75,7 +75,7 @@ def test_the_most_and_the_least_alike_pair():
         {"first": ["a", "a", "b"], "second": ["b", "c", "c"], "value": [0.2, 0.7, 0.4]}
     )
     assert words.alike(pairs) == "a and c are most alike (.70), a and b least (.20), of 3 pairs."
-    assert words.alike(pairs.head(1)) == "a and b are most alike (.20), of 1 pair."
+    assert words.alike(pairs.head(1)) == "a and b: .20."
 
 
 def test_slices_are_named_only_where_their_interval_leaves_0_out():

@@ -107,6 +107,11 @@ def test_a_sentence_encoder_is_known_by_its_folder_and_gives_no_probabilities(tm
     assert not catalog.card(str(bare)).rates_sentences
     with pytest.raises(BrainLensError, match=r"is a sentence encoder.*\n*.*Pick a causal"):
         load(str(bare)).surprisal([TEXT])
+    copy = f"{bare}@untrained:init:0"  # its network could be given a new head, whose numbers would stand beside none
+    assert not catalog.card(copy).rates_sentences
+    with pytest.raises(BrainLensError, match="is a copy of a sentence encoder"):
+        load(copy).surprisal([TEXT])
+    assert load(f"{whole}@untrained:init:0").surprisal([TEXT])[0].nats is not None
 
 
 def grow(folder, *tokens: str, **named):
