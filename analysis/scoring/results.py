@@ -34,6 +34,7 @@ from data.parquet import named
 __all__ = [
     "COLUMNS",
     "FORMATS",
+    "NUMBERS",
     "bring",
     "export",
     "forget",
@@ -58,7 +59,7 @@ _WORDS = (
     "provenance",
     "hash",
 )
-_NUMBERS = (
+NUMBERS = (
     "r",
     "r_low",
     "r_high",
@@ -76,7 +77,7 @@ _NUMBERS = (
     "n_targets",
     "n_subjects",
 )
-COLUMNS = (*_WORDS[:4], *_NUMBERS, "simulated", *_WORDS[4:7], "draws", *_WORDS[7:])
+COLUMNS = (*_WORDS[:4], *NUMBERS, "simulated", *_WORDS[4:7], "draws", *_WORDS[7:])
 """Columns of a result; ``draws`` (bootstrap draws of r) is not in CSV. Only :data:`REQUIRED` must be in a file of one's own."""
 
 
@@ -128,7 +129,7 @@ def _hash(found: dict, left_out: tuple[str, ...] = ()) -> str:
     words = [str(found.get(name) or "") for name in _WORDS if name != "hash"]
     numbers = [
         f"{float(value):.9g}" if (value := found.get(name)) is not None else "nan"
-        for name in _NUMBERS
+        for name in NUMBERS
         if name not in left_out
     ]
     simulated = bool(found.get("simulated"))
@@ -184,7 +185,7 @@ def results(store=None) -> pd.DataFrame:
     rows, locked = _open_only(rows, store or Store())
     frame = pd.DataFrame(rows).reindex(columns=[*COLUMNS, "source", "origin", "key", "edited"])
     frame["edited"] = frame["edited"].fillna(False).astype(bool)
-    for name in _NUMBERS:
+    for name in NUMBERS:
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
     frame = _with_oasm(frame, store or Store())
     frame.attrs["locked"] = locked
@@ -307,7 +308,7 @@ def _dataset(frame: pd.DataFrame) -> xr.Dataset:
     padded = np.full((len(frame), max(most, 1)), np.nan)
     for number, value in enumerate(draws):
         padded[number, : len(value)] = value
-    columns = {name: ("result", frame[name].to_numpy(float)) for name in _NUMBERS}
+    columns = {name: ("result", frame[name].to_numpy(float)) for name in NUMBERS}
     columns |= {
         name: ("result", frame[name].fillna("").astype(str).to_numpy(object)) for name in _WORDS
     }
@@ -323,7 +324,7 @@ def _dataset(frame: pd.DataFrame) -> xr.Dataset:
 def plain_row(given: dict) -> dict:
     """A row of :func:`results` as plain values, without its draws: what its hash is over, and the hash."""
     found: dict = {name: str(given.get(name) or "") for name in _WORDS}
-    for name in _NUMBERS:
+    for name in NUMBERS:
         value = given.get(name)
         found[name] = None if value is None or pd.isna(value) else float(value)
     return found | {"simulated": bool(given.get("simulated"))}
@@ -449,7 +450,7 @@ def _checked(given: dict, number: int, name: str) -> dict:
             raise BrainLensError(
                 f"{name}, row {number}: no {column}", remedy="Fill it in, or leave the row out"
             )
-    for column in _NUMBERS:
+    for column in NUMBERS:
         value = given.get(column)
         try:
             found[column] = None if value is None or pd.isna(value) else float(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,24 @@ import pandas as pd
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.scoring.case import as_model, as_recording
-from analysis.scoring.results import plain_row, results, row_hash
+from analysis.scoring.results import NUMBERS, plain_row, results, row_hash
 from analysis.scoring.verb import score
 from data.errors import BrainLensError, unknown
 from data.files import atomic
 
-__all__ = ["OUTCOMES", "TOLERANCE", "Verification", "read_submission", "submit", "verify"]
+__all__ = [
+    "OUTCOMES",
+    "TOLERANCE",
+    "Recipe",
+    "Verification",
+    "read_submission",
+    "receipt_of",
+    "recipe_of",
+    "submit",
+    "told_submission",
+    "verify",
+    "was_changed",
+]
 
 FORMAT = "brainlens-submission/1"
 TOLERANCE = 5e-4
@@ -48,6 +60,7 @@ def submit(
     recordings: Iterable[str] = (),
     *,
     lab: str = "",
+    board: pd.DataFrame | None = None,
     store=None,
 ) -> Path:
     """Write own results as a submission.
@@ -60,6 +73,8 @@ def submit(
         Those to submit; none: all that were computed here.
     lab : str
         Who submits, in words.
+    board : pandas.DataFrame, optional
+        Rows of :func:`analysis.scoring.results.results` to choose from; None: all that are in the store.
 
     Raises
     ------
@@ -69,7 +84,7 @@ def submit(
     path = Path(path)
     if path.suffix.lower() != ".json":
         raise unknown("file type", path.suffix, (".json",), remedy="End the file's name in .json")
-    board = results(store)
+    board = results(store) if board is None else board
     board = board[board["source"] == "own"]
     for column, asked in (("model", list(models)), ("recording", list(recordings))):
         for name in asked:
@@ -91,7 +106,7 @@ def _digest(body: dict) -> str:
 
 
 def read_submission(path: str | Path) -> dict:
-    """What a submission says: lab, rows, and whether the file is as it was written (``whole``).
+    """What a submission says, as :func:`told_submission`.
 
     Raises
     ------
@@ -103,22 +118,67 @@ def read_submission(path: str | Path) -> dict:
         raise BrainLensError(f"There is no file {path}", remedy="Check the path")
     if path.stat().st_size > LARGEST:
         raise BrainLensError(f"{path.name} is too large for a submission", remedy="Split it")
+    return told_submission(path.read_bytes(), path.name)
+
+
+def told_submission(content: bytes, name: str) -> dict:
+    """What a submission says: ``lab``, ``rows``, whether it is as it was written (``whole``), and its ``digest``.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the file.
+    name : str
+        Of the file, for errors.
+
+    Raises
+    ------
+    BrainLensError
+        For a file that is none, and for rows without a model, a recording or a number where one belongs.
+    """
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = json.loads(content.decode("utf-8"))
         rows = [dict(row) for row in told["rows"]]
-        if told["format"] != FORMAT or not all(isinstance(row.get("model"), str) for row in rows):
+        if told["format"] != FORMAT:
             raise ValueError("another format")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BrainLensError(
-            f"{path.name} is no submission of BrainLens: {type(error).__name__} {error}"[:200],
-            remedy="Write one with 'brainlens results submit'",
+            f"{name} is no submission of BrainLens: {type(error).__name__} {error}"[:200],
+            remedy="Write one with 'brainlens results submit', or in Compare",
         ) from None
-    body = {name: told.get(name) for name in ("format", "lab", "rows")}
+    if not rows:
+        raise BrainLensError(f"{name} holds no results", remedy="Submit some")
+    for number, row in enumerate(rows, start=1):
+        _check(row, f"{name}, row {number}")
+    body = {key: told.get(key) for key in ("format", "lab", "rows")}
     return {
-        "lab": str(told.get("lab", "")),
+        "lab": str(told.get("lab") or ""),
         "rows": rows,
         "whole": told.get("sha256") == _digest(body),
+        "digest": hashlib.sha256(content).hexdigest(),
     }
+
+
+def _check(row: dict, where: str) -> None:
+    """A row names a model and a recording, and its numbers are numbers."""
+    for name in ("model", "recording"):
+        if not isinstance(row.get(name), str) or not row[name].strip():
+            raise BrainLensError(
+                f"{where}: no {name}", remedy="Ask for the submission again, as it was written"
+            )
+    for name in NUMBERS:
+        value = row.get(name)
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and (not plain or abs(value) > 1e300):
+            raise BrainLensError(
+                f"{where}: {name} = {str(value)[:40]!r} is not a number",
+                remedy="Ask for the submission again, as it was written",
+            )
+
+
+def was_changed(row: dict) -> bool:
+    """Whether a row was changed after it was written: its hash does not fit."""
+    return bool(row.get("hash")) and row["hash"] != row_hash(row)
 
 
 @dataclass(frozen=True)
@@ -133,11 +193,14 @@ class Verification:
         Who submitted.
     whole : bool
         The file is as it was written.
+    digest : str
+        sha256 of the submission.
     """
 
     table: pd.DataFrame
     lab: str
     whole: bool
+    digest: str = ""
 
     @property
     def verified(self) -> bool:
@@ -157,14 +220,18 @@ class Verification:
 
 
 def verify(
-    path: str | Path, *, receipt: str | Path | None = None, store=None, report: Report = SILENT
+    path: str | Path | Mapping,
+    *,
+    receipt: str | Path | None = None,
+    store=None,
+    report: Report = SILENT,
 ) -> Verification:
     """Score every row of a submission again, with the models and recordings of this machine.
 
     Parameters
     ----------
-    path : path
-        Of :func:`submit`.
+    path : path or mapping
+        Of :func:`submit`, or what :func:`told_submission` gave.
     receipt : path, optional
         Also write the outcome, with the submission's hash, for whoever submitted.
 
@@ -177,70 +244,106 @@ def verify(
     -----
     Fold rule, weights and data are compared before anything runs. A row that cannot be run ends as an outcome, not as an error.
     """
-    told = read_submission(path)
+    told = path if isinstance(path, Mapping) else read_submission(path)
     rows = []
     for number, row in enumerate(told["rows"]):
         report.step(number, len(told["rows"]), "results")
         outcome, here, why = _again(row, store, report)
-        submitted = float(row["r"]) if row.get("r") is not None else float("nan")
+        submitted = _number(row.get("r"))
         rows.append(
-            {"model": row["model"], "recording": row.get("recording", ""), "protocol": row.get("protocol", ""),
+            {"model": row["model"], "recording": row["recording"], "protocol": str(row.get("protocol") or ""),
              "outcome": outcome, "submitted": submitted, "here": here, "apart": abs(here - submitted), "why": why}
         )  # fmt: skip
     report.step(len(rows), len(rows), "results")
-    found = Verification(pd.DataFrame(rows), told["lab"], told["whole"])
+    found = Verification(pd.DataFrame(rows), told["lab"], told["whole"], told["digest"])
     if receipt is not None:
-        _receipt(Path(receipt), Path(path), found)
+        with atomic(Path(receipt)) as part:
+            part.write_text(receipt_of(found), encoding="utf-8")
     return found
+
+
+def _number(value) -> float:
+    return float("nan") if value is None else float(value)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a row says it was made: protocol, folds, version of BrainLens, hash of the weights and of the recording's content."""
+
+    protocol: Protocol
+    folds: str
+    version: str
+    weights: str
+    content: str
+
+
+def recipe_of(row: dict) -> Recipe:
+    """The recipe of a row of a submission.
+
+    Raises
+    ------
+    BrainLensError
+        Where it has none that can be followed.
+    """
+    try:
+        told = json.loads(row.get("provenance") or "")
+        return Recipe(
+            Protocol.from_dict(told["protocol"]),
+            told["folds"],
+            str(told.get("versions", {}).get("brainlens", "")),
+            str(told["model"]["fingerprint"]),
+            str(told["recording"]["content_hash"]),
+        )
+    except BrainLensError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BrainLensError(
+            f"{type(error).__name__}: {error}"[:120], remedy="Ask for the submission again"
+        ) from None
 
 
 def _again(row: dict, store, report: Report) -> tuple[str, float, str]:
     """Outcome, r here, and why."""
     nan = float("nan")
-    if row.get("hash") and row["hash"] != row_hash(row):
+    if was_changed(row):
         return "changed", nan, "its hash does not fit"
     try:
-        recipe = json.loads(row.get("provenance") or "")
-        protocol = Protocol.from_dict(recipe["protocol"])
-        weights, content = recipe["model"]["fingerprint"], recipe["recording"]["content_hash"]
-    except (ValueError, KeyError, TypeError, BrainLensError) as error:
-        return "no recipe", nan, f"{type(error).__name__}: {error}"[:120]
+        recipe = recipe_of(row)
+    except BrainLensError as error:
+        return "no recipe", nan, str(error.problem)
     try:
         model, recording = as_model(row["model"]), as_recording(row["recording"])
-        if recording.content_hash != content:
-            return (
-                "other data",
-                nan,
-                f"content {recording.content_hash[:12]}, submitted {content[:12]}",
-            )
-        if model.fingerprint != weights:
-            return (
-                "other weights",
-                nan,
-                f"weights {model.fingerprint[:12]}, submitted {weights[:12]}",
-            )
-        made = score(model, recording, protocol, store=store, report=report.inner())
     except BrainLensError as error:
         return "not run", nan, str(error.problem)
-    if made.provenance["folds"] != recipe["folds"]:
+    except (OSError, ValueError, RuntimeError) as error:  # no file can have such a name
+        return "not run", nan, f"{type(error).__name__}: {error}"[:120]
+    if recording.content_hash != recipe.content:
+        apart = f"content {recording.content_hash[:12]}, submitted {recipe.content[:12]}"
+        return "other data", nan, apart
+    try:
+        if model.fingerprint != recipe.weights:
+            apart = f"weights {model.fingerprint[:12]}, submitted {recipe.weights[:12]}"
+            return "other weights", nan, apart
+        made = score(model, recording, recipe.protocol, store=store, report=report.inner())
+    except BrainLensError as error:
+        return "not run", nan, str(error.problem)
+    if made.provenance["folds"] != recipe.folds:
         return "other folds", made.value, made.provenance["folds"]
-    same = abs(made.value - float(row["r"])) <= TOLERANCE
-    theirs = recipe.get("versions", {}).get("brainlens", "")
+    same = abs(made.value - _number(row.get("r"))) <= TOLERANCE
     here = made.provenance["versions"].get("brainlens", "")
-    versions = "" if theirs == here else f"BrainLens {here} here, {theirs} there"
+    versions = "" if recipe.version == here else f"BrainLens {here} here, {recipe.version} there"
     return ("same" if same else "other number"), made.value, versions
 
 
-def _receipt(path: Path, submission: Path, found: Verification) -> None:
-    digest = hashlib.sha256(submission.read_bytes()).hexdigest()
+def receipt_of(found: Verification) -> str:
+    """The outcome as JSON, with the submission's hash, for whoever submitted."""
     rows = json.loads(found.table.replace({np.nan: None}).to_json(orient="records"))
     body = {
         "format": "brainlens-verification/1",
-        "submission": digest,
+        "submission": found.digest,
         "verified": found.verified,
         "tolerance": TOLERANCE,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "rows": rows,
     }
-    with atomic(path) as part:
-        part.write_text(json.dumps(body, indent=1), encoding="utf-8")
+    return json.dumps(body, indent=1)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.models.catalog import card
+from analysis.scoring.submission import OUTCOMES, TOLERANCE, Verification
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from data.errors import BrainLensError
 
-__all__ = ["courses", "dots", "two_models"]
+__all__ = ["again", "courses", "dots", "two_models"]
 
 HOVER = (
     "entry",
@@ -128,6 +129,58 @@ def courses(answer) -> FigureSpec:
         caption=answer.caption,
         facet="protocol" if several else None,
         whole_x=True,
+    )
+
+
+SHOWN = 40
+"""Results of a submission that are drawn."""
+
+
+def again(found: Verification, name: str, stamp: str = "") -> FigureSpec:
+    """Results of a submission beside what they came to here, those that are not the same first.
+
+    Parameters
+    ----------
+    found : Verification
+    name : str
+        Of the file.
+    """
+    table = found.table.assign(other=found.table["outcome"] != "same")
+    table = table.sort_values("other", ascending=False, kind="stable")
+    several = table["protocol"].nunique() > 1
+    words = [
+        f"{row.model} on {row.recording}"
+        + (f", {row.protocol}" if several and row.protocol else "")
+        + (f": {row.outcome}" if row.other else "")
+        for row in table.itertuples()
+    ]
+    twice = pd.Series(words).groupby(words).cumcount()
+    entries = [f"{word} ({at + 1})" if at else word for word, at in zip(words, twice, strict=True)]
+    drawn = table.assign(entry=entries).head(SHOWN)
+    hover = ("model", "recording", "protocol", "outcome", "submitted", "here", "why")
+    met = " ".join(f"{one}: {OUTCOMES[one]}." for one in dict.fromkeys(table["outcome"]))
+    why = [
+        f"{row.model} on {row.recording}: {row.why}" for row in table[table["other"]].itertuples()
+    ]
+    caption = (
+        f"{name}. r as submitted and as it came out here; the same within {TOLERANCE:g}. {met}"
+        + (f" Why: {'; '.join(why[:3])}" + (f" and {len(why) - 3} more" if len(why) > 3 else "") + "." if why else "")
+        + (f" {SHOWN} of {len(table)} results are drawn; the table has all." if len(table) > SHOWN else "")
+    )  # fmt: skip
+    here = drawn.dropna(subset=["here"])
+    return FigureSpec(
+        "Does it come out the same here?",
+        (
+            Mark("points", drawn, "entry", "submitted", hover=hover, name="submitted", ringed=True),
+            Mark("points", here, "entry", "here", hover=hover, name="run here"),
+        ),
+        "",
+        "Pearson r, held out",
+        (Rule("y", 0.0),),
+        answer=found.sentence(),
+        caption=caption,
+        stamp=stamp,
+        horizontal=True,
     )
 
 

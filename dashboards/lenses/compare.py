@@ -40,6 +40,7 @@ from analysis.sweep.board import finished_since
 from dashboards.figures.ranking import courses, dots, two_models
 from dashboards.lens.controls import ModelPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.lens.submissions import Submissions
 from dashboards.look.dropper import Dropper
 from dashboards.look.look import note
 from dashboards.work.identity import promised
@@ -117,6 +118,10 @@ class Compare(Lens):
     def make_controls(self) -> dict:
         self._results, self._turn = Ledger(), 0
         self._finished = time.time()
+        self._reread = ""  # the submission after which the store was read again
+        self.submissions = Submissions(
+            self.desk, board=self._to_submit, leaving=self.leaving, changed=self.refresh
+        )
         if pn.state.curdoc is not None and pn.state.curdoc.session_context:
             pn.state.add_periodic_callback(self.follow_sweeps, period=EVERY)
         wide = dict(sizing_mode="stretch_width", margin=(8, 0, 4, 0))
@@ -181,6 +186,7 @@ class Compare(Lens):
                 again,
                 self._why,
             ],
+            "Submissions": [self.submissions],
         }
 
     # ---- work ----------------------------------------------------------------------------------------------------------
@@ -224,6 +230,7 @@ class Compare(Lens):
         )
 
     def missing(self) -> list[Computation]:
+        self._read_after()
         if self._board is None:
             wishes = [Wish(self._key, "results in the store", _read, quiet=True)]
         else:
@@ -231,9 +238,17 @@ class Compare(Lens):
                 Wish(one["key"], "targets", _Targets(one["key"]), quiet=True)
                 for one in self._pair() or ()
             ]
-        return self._results.computations(wishes)
+        return [*self._results.computations(wishes), *self.submissions.missing()]
+
+    def _read_after(self) -> None:
+        """Read the store again once a submission was run: what it computed is ranked too."""
+        wish = self.submissions.wish
+        if wish is not None and self.submissions.found is not None and self._reread != wish.key:
+            self._reread = wish.key
+            self._results, self._turn = Ledger(), self._turn + 1
 
     def reflect(self, view: View) -> None:
+        self.submissions.tell()
         self._absent.object = view.controls.get("absent", "")
         self._left.object = self._steps_left()
         if (board := self._board) is None:
@@ -364,7 +379,8 @@ class Compare(Lens):
         if "filedropper" in pn.extension._loaded_extensions:
             return [
                 note(
-                    "Bring results: CSV, Parquet or NetCDF with model, recording and r, or a capsule (.zip).",
+                    "Bring results: CSV, Parquet or NetCDF with model, recording and r, a capsule (.zip), or a submission "
+                    "(.json) to be run again.",
                     margin=(4, 0, 0, 0),
                 ),
                 self._file,
@@ -388,9 +404,16 @@ class Compare(Lens):
         if event.new:
             self._file.value = {}
 
+    def _to_submit(self) -> pd.DataFrame:
+        return self._shown() if self._board is not None else pd.DataFrame(columns=["source"])
+
     def bring(self, name: str, content: bytes | str) -> None:
-        """Take a file's results in, or say why not."""
+        """Take a file's results in, or say why not; those of a submission are run again first."""
         self.desk.clear("import")
+        if name.lower().endswith(".json"):
+            given = content.encode() if isinstance(content, str) else bytes(content)
+            self.submissions.take(name, given)
+            return
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"given{Path(name).suffix.lower()}"
             path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -431,7 +454,7 @@ class Compare(Lens):
 
     def view(self) -> View:
         choice = self.selection
-        pictures, stamps, absent = [], (), []
+        pictures, stamps, absent = self.submissions.pictures(), (), []
         if self._board is not None and len(self._board):
             here, absent = self._split()
             if here or not choice.ranked:
@@ -439,7 +462,7 @@ class Compare(Lens):
                 folded = self._folded(here)
                 ranking = self._ranking(here, absent, folded)
                 stamps = (ranking.spec.stamp,) if ranking.spec.stamp else ()
-                pictures = [ranking, *self._history(here, folded)]
+                pictures += [ranking, *self._history(here, folded)]
             pair = self._pair()
             each = [] if pair is None else self._results.values(one["key"] for one in pair)
             if len(each) == 2:
@@ -459,6 +482,8 @@ class Compare(Lens):
             pictures.append(
                 Picture(f"Published: {name}", spec, answer.frame, published=(name,), python=python)
             )
+        if not pictures and self.submissions.waits:
+            return View(empty=self.submissions.waits, action=("Run", self.run), controls=controls)
         if not pictures and absent:
             return View(
                 empty=f"{without} Choose other recordings for the mean, or none: then it is over all.",
