@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, p_value, plural
 from analysis.answers.outcomes import LEAST_SEEDS, Outcome, mean_over_seeds
+from analysis.models.variants.maps import maps_told
 from analysis.models.variants.spec import split
 from data.errors import BrainLensError
 
@@ -184,12 +185,21 @@ def at_same_kl(contrasts: pd.DataFrame) -> str:
 
 
 # ---- lesions ------------------------------------------------------------------------------------------------------------
-def lesion_names(model: str, seeds: int = 5, percents: Sequence[float] = PERCENTS) -> list[str]:
-    """The model; its copies without localised units, and without others of the same blocks; without heads and blocks."""
+def lesion_names(
+    model: str, seeds: int = 5, percents: Sequence[float] = PERCENTS, *, named: str = ""
+) -> list[str]:
+    """The model; its copies without localised units, and without others of the same blocks; without heads and blocks.
+
+    Parameters
+    ----------
+    named : str
+        The map that localises the units; empty: sentences above non-words, on the model itself.
+    """
+    own, others = (f"map-{named}", f"matched-{named}") if named else ("language", "matched")
     names = [model]
     for amount in percents:
-        names.append(f"{model}@lesion:language:{amount:g}:0")
-        for kind in ("matched", "heads"):
+        names.append(f"{model}@lesion:{own}:{amount:g}:0")
+        for kind in (others, "heads"):
             names += [f"{model}@lesion:{kind}:{amount:g}:{seed}" for seed in range(seeds)]
     return names + [f"{model}@lesion:blocks:1:{seed}" for seed in range(seeds)]
 
@@ -219,13 +229,14 @@ def lesions(found: Iterable[Outcome]) -> Answer:
         ``seeds``, ``whole``, ``tests`` (percent, lost by localised units, mean lost by others, p = share of the random
         lesions, and of the localised one itself, that lose at least as much).
     """
-    rows, whole = [], None
+    rows, whole, named = [], None, set()
     for one in found:
         base, _, variant = split(one.model)
         if not variant:
             whole = {"model": base, **one.row}
         elif variant.kind == "lesion":
-            kind = variant.scheme.partition("-")[0]
+            kind, _, saved = variant.scheme.partition("-")
+            named.add(saved if kind in ("map", "matched") else "")
             what = _CUT["language" if kind == "map" else kind]
             rows.append({"model": base, "what": what, "percent": variant.amount, "seed": variant.seed, **one.row})  # fmt: skip
     if whole is None or not rows:
@@ -247,8 +258,10 @@ def lesions(found: Iterable[Outcome]) -> Answer:
         if said
         else "No localised lesion has been run beside random ones yet."
     )
+    saved = listed(f"the map {name} ({_contrasted(name)})" for name in sorted(filter(None, named)))
+    how = f"by {saved}" if saved else "on the model itself, sentences against non-words"
     caption = (
-        "Units are localised on the model itself, sentences against non-words, over all blocks together; the others are drawn "
+        f"Units are localised {how}, over all blocks together; the others are drawn "
         "in the same blocks, as many in each. Heads and blocks are drawn by seed, one at least: of a small model one head is "
         "more than the per cent that is asked for. r is of the output layer; t intervals over seeds. p counts random lesions, "
         "and the localised one, that lose at least as much r: with n seeds it is never below 1 / (n + 1)."
@@ -260,6 +273,11 @@ def lesions(found: Iterable[Outcome]) -> Answer:
         facts={"seeds": single, "whole": whole, "tests": tests},
         axes={"x_title": "Per cent cut out", "y_title": "Pearson r, held out, output layer"},
     )
+
+
+def _contrasted(name: str) -> str:
+    """What a map contrasts, in words."""
+    return maps_told().get(name, {}).get("about") or "its first texts above its second"
 
 
 def _lesion_tests(single: pd.DataFrame, whole: dict) -> pd.DataFrame:

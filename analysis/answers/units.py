@@ -14,7 +14,7 @@ from analysis.models import load
 from analysis.models.architectures import anatomy
 from analysis.models.transformer import TransformerModel
 from analysis.models.variants.lesion import nonwords, select, sentences, t_map
-from analysis.models.variants.maps import UnitMap, load_map, save_map
+from analysis.models.variants.maps import UnitMap, check_name, load_map, save_map
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.scoring.case import as_recording
@@ -26,9 +26,11 @@ from analysis.store.store import Store
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["make_map", "score_units"]
+__all__ = ["localised", "make_map", "score_map", "score_units"]
 
-FEWEST = 8  # texts of each kind
+FEWEST, MOST = 8, 5000  # texts of each kind
+SHARES = (1.0, 5.0, 20.0)
+"""Per cent of a map's units that are scored."""
 
 
 def make_map(
@@ -56,8 +58,10 @@ def make_map(
     Raises
     ------
     BrainLensError
-        For fewer than eight texts of a kind, and models without blocks of their own.
+        For a name that cannot be one, fewer than eight texts of a kind or more than 5,000, and models without blocks of
+        their own.
     """
+    check_name(name)
     first, second = list(first), list(second)
     if bool(first) != bool(second):
         raise BrainLensError("A contrast has two kinds of texts", remedy="Give both, or neither")
@@ -75,12 +79,90 @@ def make_map(
             f"{reader.id} is {reader.card.kind_of_model}, and its units stand in no blocks",
             remedy="Pick a transformer",
         )
+    if max(len(first), len(second)) > MOST:
+        raise BrainLensError(
+            f"{max(len(first), len(second)):,} texts of a kind are more than the {MOST:,} that a map is made of",
+            remedy="Give fewer: a few hundred of each tell the units apart",
+        )
     report.step(0, 1, "units")
     body = reader.module
     t = t_map(body, anatomy(body), reader.tokenizer, first, second)
     made = UnitMap(name, model, t, len(first), len(second), about)
     save_map(made)
     return made
+
+
+def localised(name: str, percent: float = 5.0) -> Answer:
+    """The units that answer most to the first texts of a map, and how many of them each block has.
+
+    Returns
+    -------
+    Answer
+        ``frame``: block, unit, t, the largest t first. ``facts["blocks"]``: block, units (localised), of, share (per cent),
+        largest (t).
+    """
+    found = load_map(name)
+    chosen = select(found.t, "language", percent)
+    block, unit = np.nonzero(chosen)
+    frame = pd.DataFrame({"block": block + 1, "unit": unit, "t": found.t[chosen]})
+    frame = frame.sort_values("t", ascending=False, ignore_index=True)
+    count, width = chosen.sum(axis=1), found.t.shape[1]
+    blocks = pd.DataFrame({"block": np.arange(1, len(count) + 1), "units": count, "of": width,
+                           "share": 100 * count / width, "largest": found.t.max(axis=1)})  # fmt: skip
+    most = blocks.loc[blocks["units"].idxmax()]
+    about = found.about or "the first texts"
+    sentence = (
+        f"Of the {plural(int(chosen.sum()), 'unit')} of {found.model} that answer most to {about} (t of "
+        f"{found.t[chosen].min():.1f} or more), block {int(most['block'])} has the most: {int(most['units'])} of its {width}."
+    )
+    caption = (
+        f"Map {name}: Welch's t of each unit, {found.first} texts against {found.second}, mean over tokens; the largest "
+        f"{percent:g} % over all blocks together. That a unit answers is no proof that it is needed: it is cut out beside."
+    )
+    return Answer(frame, sentence, caption, facts={"blocks": blocks})
+
+
+def score_map(
+    name: str,
+    recording: Recording | str,
+    protocol: Protocol | str = "defended",
+    *,
+    percents: Sequence[float] = SHARES,
+    seeds: int = 5,
+    store=None,
+    report: Report = SILENT,
+) -> Answer:
+    """:func:`score_units` at several sizes.
+
+    Returns
+    -------
+    Answer
+        ``frame``: percent, units (localised, others), seed, n, r, r_low, r_high. ``facts["p"]``: of each size.
+    """
+    done, frames = {}, []
+    for percent in percents:
+        done[percent] = one = score_units(
+            name, recording, protocol, percent=percent, seeds=seeds, store=store, report=report
+        )
+        frames.append(one.frame.assign(percent=percent))
+    frame = pd.concat(frames, ignore_index=True)
+    found, told = load_map(name), []
+    for percent, one in done.items():
+        own, others = one.frame.iloc[0], one.frame.iloc[1:]["r"]
+        told.append(
+            f"{percent:g} % r = {decimal(own['r'])} {interval(own['r_low'], own['r_high'])}, as many others of the same blocks "
+            f"{decimal(others.mean())} ({p_value(one.facts['p'], 2)})"
+        )
+    sentence = (
+        f"What the units of {found.model} that answer most to {found.about or 'the first texts'} predict of "
+        f"{as_recording(recording).id}: {'; '.join(told)}."
+    )
+    caption = (
+        f"Per cent of all units, over all blocks together, as one set of features; {plural(seeds, 'draw')} of others. p counts "
+        "draws, and the localised units, that predict as well or better: it is never below 1 / (draws + 1)."
+    )
+    facts = {"p": {percent: one.facts["p"] for percent, one in done.items()}}
+    return Answer(frame, sentence, caption, facts=facts)
 
 
 def score_units(

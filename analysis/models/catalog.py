@@ -17,7 +17,7 @@ from analysis.models.files import folders, hub, starter
 from analysis.models.files.cards import read_card
 from analysis.models.occluded import no_mask_token, opened
 from analysis.models.rows import resolve, rows
-from analysis.models.variants.maps import load_map
+from analysis.models.variants.maps import load_map, map_files
 from analysis.models.variants.spec import GRAMMAR, Variant, split
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
@@ -184,8 +184,8 @@ def signature(name: str) -> str:
 
     For what is kept in a running program; what is stored goes by the content itself.
     """
-    base, revision, _ = split(name)
-    base = resolve(base)
+    base, revision, variant = split(name)
+    base, cut = resolve(base), map_files(variant)
     known = rows().get(base)
     try:
         here = place(base) or _as_path(base)
@@ -199,11 +199,11 @@ def signature(name: str) -> str:
     except (OSError, ValueError):
         return ""
     if here is None:
-        return ""
+        return marks(cut) if cut else ""
     if here.is_dir():
         own = here.suffix == ".zarr" or (here / "card.json").is_file()
-        return marks(below(here) if own else sorted(here.glob("*")))
-    return marks([here])
+        return marks([*(below(here) if own else sorted(here.glob("*"))), *cut])
+    return marks([here, *cut])
 
 
 # ---- loading ---------------------------------------------------------------------------------------------------------

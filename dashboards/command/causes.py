@@ -175,14 +175,25 @@ def wiring(
     show_default=True,
     help="In place of a masked word: word, delete, token.",
 )
+@click.option(
+    "--map", "named", default="", help="With --by lesion: the map of units that localises them."
+)
 @_TEXT
 @_TIMES
 @_choices
 @_OUT
-def perturb(models, recording, by, paraphrases, seeds, how, text, corpus, protocol, changes, out):
+def perturb(
+    models, recording, by, paraphrases, seeds, how, named, text, corpus, protocol, changes, out
+):
     """What breaks MODELS: noise by depth, lesions of localised and other units (of one model), masked words, other sentences."""
     if out is not None:
         check_out(out)
+    if named and by != "lesion":
+        raise BrainLensError(
+            f"The map {named!r} localises units that are cut out", remedy="Write --by lesion"
+        )
+    if named:
+        load_map(named)  # before anything is computed
     asked = dict(protocol=_preset(protocol, changes), text=_words(text), corpus=corpus)
     if by == "masks":
         with progress("masked words") as report:
@@ -216,7 +227,9 @@ def perturb(models, recording, by, paraphrases, seeds, how, text, corpus, protoc
                 f"{len(models)} models cannot be broken at once",
                 remedy="Give one model, or --by masks or --by words",
             )
-        names, judge = (noise_names, noise) if by == "noise" else (lesion_names, lesions)
+        names, judge = (
+            (noise_names, noise) if by == "noise" else (partial(lesion_names, named=named), lesions)
+        )
         with progress(models[0]) as report:
             found = [
                 outcome(name, recording, whole=models[0], report=report, **asked)

@@ -14,15 +14,19 @@ import param
 from analysis.answers.answer import decimal
 from analysis.answers.further_words import at_the_end, half_gone
 from analysis.models.catalog import card, must_apply
+from analysis.models.variants.maps import load_map
 from analysis.models.variants.spec import HIDING
 from analysis.paper.methods_answers import beside
 from analysis.progress import Report
 from analysis.store.promises import Locked
+from dashboards.figures import units
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.lens.unit_maps import UnitMaps
 from dashboards.state import Words
-from dashboards.work.ledger import Ready, Refused, Wish
+from dashboards.work import identity
+from dashboards.work.ledger import Ledger, Ready, Refused, Wish
 from dashboards.work.outcome_computations import (
     Answers,
     Outcomes,
@@ -69,7 +73,7 @@ class Perturb(Lens):
     slug, label, icon = "perturb", "Perturb", "bolt"
     question = "What breaks it?"
     watches = (
-        "models", "recording", "preset", "changes", "text", "corpora", "breaks", "hiding", "draws", "paraphrases",
+        "models", "recording", "preset", "changes", "text", "corpora", "breaks", "hiding", "draws", "paraphrases", "unit_map",
     )  # fmt: skip
     fields: ClassVar = {
         "breaks": param.Selector(
@@ -83,6 +87,10 @@ class Perturb(Lens):
         "paraphrases": Words(
             "", doc="A table of the stimuli in other words: columns text and paraphrase."
         ),
+        "unit_map": Words(
+            "",
+            doc="Map of units that are cut out; empty: sentences above non-words, on the model itself.",
+        ),
         "draws": param.Integer(
             5, bounds=(1, 20), doc="Seeds of noise, lesions, masks and trainings."
         ),
@@ -90,7 +98,7 @@ class Perturb(Lens):
 
     def make_controls(self) -> dict:
         self.outcomes, self.curves = Outcomes(self.selection), Answers()
-        self.changed = Answers()
+        self.changed, self.mapped = Answers(), Ledger()
         look = dict(sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
         breaks = pmui.Select(
             label="What is broken", options=KINDS, value=self.selection.breaks, **look
@@ -113,9 +121,12 @@ class Perturb(Lens):
         self.link(hiding, "hiding")
         self.only_with(hiding, "breaks", "masks")
         self.link(draws, "draws", throttled=True)
+        maps = UnitMaps(self.selection, self.desk)
+        self.only_with(maps, "breaks", "lesion")
         return {
             "What": [ModelPicker(self.selection), RecordingPicker(self.selection), breaks],
             "How": [draws, hiding, own, ProtocolPicker(self.selection)],
+            "Localised units": [maps],
         }
 
     # ---- what is asked for -------------------------------------------------------------------------------------------
@@ -123,21 +134,37 @@ class Perturb(Lens):
         """The first chosen model and its broken copies."""
         from analysis.answers.perturb import lesion_names, noise_names
 
-        if not self.selection.models or self.selection.breaks in _BY_CURVE or self._shallow():
+        choice = self.selection
+        if not choice.models or choice.breaks in _BY_CURVE or self._shallow():
             return []
-        make = noise_names if self.selection.breaks == "noise" else lesion_names
-        return make(self.selection.models[0], self.selection.draws)
+        if choice.breaks == "noise":
+            return noise_names(choice.models[0], choice.draws)
+        return lesion_names(choice.models[0], choice.draws, named=choice.unit_map)
 
     def _shallow(self) -> str:
         """Why the chosen model cannot be broken this way, or nothing: noise goes into thirds of its blocks."""
         model = self.selection.models[0]
         blocks = card(model).layers
+        if self.selection.breaks == "lesion":
+            return self._unfit(model)
         if self.selection.breaks != "noise" or blocks is None or blocks >= 3:
             return ""
         have = f"has {blocks} block{'s' if blocks > 1 else ''}" if blocks else "has no blocks"
         return (
             f"{model} {have}, and noise is put into thirds of them: choose a model with three blocks or more first in the "
             "list, or another way to break it (masked words ask for none)."
+        )
+
+    def _unfit(self, model: str) -> str:
+        """Why the chosen map does not localise units of the model, or nothing."""
+        if not self.selection.unit_map:
+            return ""
+        made, about = load_map(self.selection.unit_map), card(model)
+        if None in (about.layers, about.width) or made.t.shape == (about.layers, about.width):
+            return ""
+        return (
+            f"The map {made.name} was made on {made.model}, with {made.t.shape[0]} blocks of {made.t.shape[1]} units; {model} "
+            f"has {about.layers} of {about.width}: choose {made.model} first in the list, or make a map of {model}."
         )
 
     def _curve_wishes(self) -> list[Wish]:
@@ -186,7 +213,23 @@ class Perturb(Lens):
                 self._curve_wishes(), _look, self._curves_asked(), self.selection
             )
         whole = self.selection.models[0] if self.selection.models else ""
-        return self.outcomes.missing(self.wanted(), whole)
+        scored = self._map_wish()
+        return [
+            *self.outcomes.missing(self.wanted(), whole),
+            *self.mapped.computations([scored] if scored else []),
+        ]
+
+    def _map_wish(self) -> Wish | None:
+        """What the units of the chosen map predict; None where units are found on the model itself."""
+        choice = self.selection
+        if choice.breaks != "lesion" or not choice.unit_map or not choice.models or self._shallow():
+            return None
+        made = load_map(choice.unit_map)
+        key = f"units:{identity.case(made.model, choice.recording, choice.protocol)}|{made.mark}|{choice.draws}"
+        asked = (choice.unit_map, choice.recording, choice.protocol, choice.draws)
+        cost = priced(made.model, 3 * reading_seconds(made.model)).cost
+        title = f"units of the map {choice.unit_map} on {choice.recording}"
+        return Wish(key, title, partial(_units, *asked), cost=cost)
 
     def show_example(self) -> None:
         """Choose models that ship."""
@@ -228,7 +271,27 @@ class Perturb(Lens):
         note = f" {more} further chosen models are not drawn: one at a time." if more else ""
         answer = replace(answer, caption=answer.caption + note)
         python = _python(choice, "noise" if choice.breaks == "noise" else "lesions")
-        return View(draw(answer, stamp, python, paper), (stamp,) if stamp else (), notes=_NOTES)
+        shown = (*draw(answer, stamp, python, paper), *self._map_pictures(stamp))
+        return View(shown, (stamp,) if stamp else (), notes=_NOTES)
+
+    def _map_pictures(self, stamp: str) -> list[Picture]:
+        """Where the units of the chosen map stand, and what they predict."""
+        wish, choice = self._map_wish(), self.selection
+        if wish is None:
+            return []
+        from analysis.answers.units import localised
+
+        where, scored = localised(choice.unit_map), self.mapped.value(wish.key)
+        models = [load_map(choice.unit_map).model]
+        common = {"python": _python(choice, "units")}
+        shown = [
+            Picture("Localised units", units.in_blocks(where), where.frame, paper=_paper(choice, where, models), **common)
+        ]  # fmt: skip
+        if scored is not None:
+            paper = _paper(choice, scored, models)
+            spec = units.predicted(scored, stamp)
+            shown.append(Picture("What they predict", spec, scored.frame, paper=paper, **common))
+        return shown
 
     def _masks(self) -> View:
         keys = [wish.key for wish in self._curve_wishes()]
@@ -435,6 +498,12 @@ def _curve(model, how, seed, recording, protocol, text, corpus, report: Report):
     return occlusion_curve(model, recording, protocol, report=report, **asked)
 
 
+def _units(name, recording, protocol, draws, report: Report):
+    from analysis.answers.units import score_map
+
+    return score_map(name, recording, protocol, seeds=draws, report=report)
+
+
 def _changed(model, seed, own, recording, protocol, report: Report):
     from analysis.answers.changed import changed_sentences
 
@@ -493,13 +562,21 @@ def _python(choice, kind: str) -> str:
             f"          for model in {list(choice.models)!r} for seed in range({choice.draws})]",
             "answer = occlusion(curves)",
         ]
+    elif kind == "units":
+        body = [
+            "from analysis.answers.units import localised, score_map",
+            f"where = localised({choice.unit_map!r})  # made by make_map, or 'brainlens units map'",
+            "print(where.sentence)",
+            f"answer = score_map({choice.unit_map!r}, {choice.recording!r}, protocol, seeds={choice.draws})",
+        ]
     else:
         names = "noise_names" if kind == "noise" else "lesion_names"
+        named = f", named={choice.unit_map!r}" if kind != "noise" and choice.unit_map else ""
         body = [
             "from analysis.answers.outcomes import outcome",
             f"from analysis.answers.perturb import {names}, {kind}",
             f"model = {choice.models[0]!r}",
-            f"answer = {kind}(outcome(name, {asked}, whole=model) for name in {names}(model, {choice.draws}))",
+            f"answer = {kind}(outcome(name, {asked}, whole=model) for name in {names}(model, {choice.draws}{named}))",
         ]
     return "\n".join([
         '"""Made by BrainLens: what is left of a model when it is broken."""',

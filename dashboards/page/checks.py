@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from analysis.answers.compare import TABLES, known, published
 from analysis.models.catalog import card, cards, state
+from analysis.models.variants.maps import maps
 from analysis.scoring.results import results
 from dashboards.lenses.task import BENCHMARKS, MEASURES
 from dashboards.lenses.untrained import SCHEMES
@@ -34,6 +35,8 @@ def checks() -> dict[str, Callable[[str], None]]:
         "x": _among("measure", MEASURES),
         "scheme": _among("untrained scheme", SCHEMES),
         "text": _text,
+        "folder": _folder,
+        "unit_map": _unit_map,
     }
 
 
@@ -73,6 +76,19 @@ def _recording(name: str) -> None:
 def _text(name: str) -> None:
     if name not in texts().values() and not _is_file(name):
         raise unknown("text", name, texts().values())
+
+
+def _unit_map(name: str) -> None:
+    if name not in maps():
+        raise unknown("map of units", name, maps())
+
+
+def _folder(name: str) -> None:
+    if not name.strip():
+        return
+    path = existing(name)
+    if path is None or not path.is_dir():
+        raise BrainLensError(f"There is no folder {name!r}")
 
 
 def _ranked(name: str) -> None:

@@ -76,6 +76,8 @@ FULL = {
     "breaks": "masks",
     "hiding": "delete",
     "paraphrases": "mine/words.csv",
+    "folder": "mine/glue",
+    "unit_map": "speech",
     "draws": 7,
     "parts": ["norms", "rank-8"],
     "births": ["mixture"],

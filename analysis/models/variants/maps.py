@@ -12,9 +12,9 @@ import numpy as np
 
 from data.errors import BrainLensError, unknown
 from data.files import atomic
-from data.home import home
+from data.home import find, home, personal, shared
 
-__all__ = ["UnitMap", "load_map", "maps", "save_map"]
+__all__ = ["UnitMap", "check_name", "load_map", "map_files", "maps", "maps_told", "save_map"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
@@ -50,20 +50,31 @@ class UnitMap:
         return hashlib.sha256(np.ascontiguousarray(self.t, "<f8").tobytes()).hexdigest()[:16]
 
 
-def save_map(made: UnitMap) -> Path:
-    """Keep a map under its name in the user's data folder.
+def check_name(name: str) -> None:
+    """Refuse what cannot be the name of a map.
 
     Raises
     ------
     BrainLensError
         For a name with other than small letters, digits, ``_``, ``.`` and ``-``.
     """
-    if not _NAME.fullmatch(made.name):
+    if not _NAME.fullmatch(name):
         raise BrainLensError(
-            f"{made.name!r} cannot be the name of a map",
+            f"{name!r} cannot be the name of a map",
             remedy="Use small letters, digits, '_', '.' and '-': it becomes part of a model's name",
         )
-    path = home("units") / f"{made.name}.npz"
+
+
+def save_map(made: UnitMap) -> Path:
+    """Keep a map under its name in the person's own folder; one of that name is replaced.
+
+    Raises
+    ------
+    BrainLensError
+        For a name that :func:`check_name` refuses.
+    """
+    check_name(made.name)
+    path = personal("units") / f"{made.name}.npz"
     told = {"model": made.model, "first": made.first, "second": made.second, "about": made.about}
     with atomic(path) as part, open(part, "wb") as file:
         np.savez(file, t=np.asarray(made.t, np.float64), about=np.array(json.dumps(told)))
@@ -71,8 +82,34 @@ def save_map(made: UnitMap) -> Path:
 
 
 def maps() -> list[str]:
-    """Names of the maps that are saved."""
-    return sorted(path.stem for path in home("units").glob("*.npz"))
+    """Names of the maps that are saved: the person's own, and those of the data folder and of the shared one."""
+    folders = [personal("units"), home("units")]
+    if (common := shared()) is not None:
+        folders.append(common / "units")
+    return sorted({path.stem for folder in folders for path in folder.glob("*.npz")})
+
+
+def maps_told() -> dict[str, dict]:
+    """Name -> ``model``, ``first`` and ``second`` (number of texts), ``about``, of every map that is saved; no value is read."""
+    found = {}
+    for name in maps():
+        with np.load(_place(name), allow_pickle=False) as held:
+            found[name] = json.loads(str(held["about"]))
+    return found
+
+
+def map_files(variant) -> list[Path]:
+    """The files of the maps behind a variant's lesions, as far as they are there."""
+    named = [step.scheme.partition("-")[2] for step in variant.steps if step.kind == "lesion"]
+    return [path for path in map(_place, filter(None, named)) if path is not None]
+
+
+def _place(name: str) -> Path | None:
+    """Where a map lies: the person's own first."""
+    if not _NAME.fullmatch(name):
+        return None
+    own = personal("units") / f"{name}.npz"
+    return own if own.is_file() else find("units", f"{name}.npz")
 
 
 def load_map(name: str, *, shape: tuple[int, int] | None = None) -> UnitMap:
@@ -88,8 +125,8 @@ def load_map(name: str, *, shape: tuple[int, int] | None = None) -> UnitMap:
     BrainLensError
         Where there is none of that name, or it was made on a model of another shape.
     """
-    path = home("units") / f"{name}.npz"
-    if not _NAME.fullmatch(name) or not path.is_file():
+    path = _place(name)
+    if path is None:
         raise unknown("map of units", name, maps(), remedy="Make one: brainlens units map")
     with np.load(path, allow_pickle=False) as held:
         t, told = held["t"], json.loads(str(held["about"]))
