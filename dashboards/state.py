@@ -18,7 +18,7 @@ from dashboards import LENSES
 from data.errors import BrainLensError, unknown
 from data.filters import FILTERS
 
-__all__ = ["VIEW", "Selection", "Words", "declare", "decode", "encode"]
+__all__ = ["MAPS", "VIEW", "Selection", "Words", "declare", "decode", "encode"]
 
 VERSION = 1
 THEMES = ("light", "dark")
@@ -32,6 +32,8 @@ OWN_X = (
     "year",
     "width",
 )
+MAPS = "Layers from the map"
+"""The picker of committed maps, by its label."""
 _CHANGE = "set."  # a changed protocol field is its own field of the link: set.pooling=mean
 _COLOUR = "colour."  # and so is a model's colour: colour.gpt2=d55e00
 
@@ -371,7 +373,9 @@ def _changes(base: Protocol, changes: dict[str, str]) -> tuple[dict, list[str]]:
                 )
             protocol = protocol.but(**{name: text})
         except BrainLensError as error:
-            problems.append(_sentence(error))
+            of_regions = name == "layer" and text.startswith("map:")
+            where = f" {MAPS} in the lens Regions takes one." if of_regions else ""
+            problems.append(_sentence(error) + where)
     return protocol.changes(), problems
 
 

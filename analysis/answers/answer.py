@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data.counts import plural
+from data.decimals import decimal, p_value
 
 __all__ = ["Answer", "decimal", "interval", "listed", "p_value", "plural", "signed"]
 
@@ -51,28 +52,6 @@ class Answer:
 
     def __iter__(self) -> Iterator:
         return iter((self.frame, self.sentence))
-
-
-def decimal(value: float | None, digits: int = 2) -> str:
-    """A correlation as journals print it: ``.54``, ``-.18``, ``1.04``; ``not defined`` for NaN."""
-    if value is None or not np.isfinite(value):
-        return "not defined"
-    text = f"{value:.{digits}f}"
-    if float(text) == 0:
-        text = text.lstrip("-")
-    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
-
-
-def p_value(p: float, digits: int = 3) -> str:
-    """A p as journals print it; below what the digits can show it is said to be below, and never 0.
-
-    Examples
-    --------
-    >>> p_value(0.0052), p_value(0.0002), p_value(1.0), p_value(0.004, 2)
-    ('p = .005', 'p < .001', 'p = 1.000', 'p < .01')
-    """
-    least = 10.0**-digits
-    return f"p < {decimal(least, digits)}" if p < least else f"p = {decimal(p, digits)}"
 
 
 def signed(value: float, digits: int = 3) -> str:

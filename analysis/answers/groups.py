@@ -15,6 +15,7 @@ from analysis.scoring.blocks import empty_layers
 from analysis.scoring.summary import statistic, summarise
 from analysis.statistics import fdr
 from analysis.statistics.measured import beside
+from data.decimals import least_p
 from data.errors import BrainLensError
 
 __all__ = ["grouped", "groupings", "targets"]
@@ -347,7 +348,7 @@ def _floor(test, found) -> str:
     said = f"With {plural(test.draws, 'draw')}" + (
         f" of {test.orders:,.0f} orders" if test.orders < test.draws else ""
     )
-    said += f" p cannot be below {test.floor:.2g}"
+    said += f" p cannot be below {least_p(test.floor)}"
     if fewest == 1:
         return f"{said}, small enough for a single target."
     if fewest > found.n:

@@ -21,6 +21,7 @@ from analysis.scoring.geometry import refuse_geometry
 from analysis.scoring.predictions import held_out
 from analysis.scoring.verb import score
 from analysis.statistics.turning import as_refitted
+from data.decimals import p_value
 from data.errors import BrainLensError
 from data.shares import percent
 
@@ -156,7 +157,7 @@ class Decoding:
         row = self.table.set_index("measure").loc["2v2"]
         return (
             f"From {model}, {percent(row['value'], 1)} of {row['n']:,.0f} pairs of {recording} are decoded (chance "
-            f"{percent(row['chance'], 1)}; p = {row['p']:.3g} by {self.draws:,} exchanges inside folds, topics and lengths)."
+            f"{percent(row['chance'], 1)}; {p_value(row['p'])} by {self.draws:,} exchanges inside folds, topics and lengths)."
         )
 
 

@@ -28,6 +28,7 @@ from dashboards.command.options import (
 )
 from data.catalog.catalog import entries
 from data.catalog.catalog import recording as loaded
+from data.decimals import least_p
 from data.errors import BrainLensError
 from data.files import guarded
 
@@ -377,7 +378,8 @@ def test(models, recording, draws, protocol, changes, out):
         known = np.isfinite(found.p)
         above = f"{int((q[known] < 0.05).sum()):,} of {int(known.sum()):,} targets above chance"
         click.echo(
-            f"{name} on {made.id}: mean r {np.nanmean(found.r):.3f}; {above} (q < .05, smallest possible p {found.floor:.3g})"
+            f"{name} on {made.id}: mean r {np.nanmean(found.r):.3f}; {above} "
+            f"(q < .05, smallest possible p {least_p(found.floor)})"
         )
         click.echo(f"  {found.rule}")
     frame = pd.concat(frames, ignore_index=True)

@@ -45,11 +45,12 @@ class Series:
 
 @dataclass(frozen=True)
 class End:
-    """A name in the right margin, at the height of what it names."""
+    """A name at the end of a line: in the right margin, or, where the line ends far from it, beside its last point (``at``)."""
 
     value: float
     words: str
     colour: str
+    at: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,7 @@ class Drawing:
             for mark in self.spec.marks
             if self._line_names(mark)
             for series in self.series(mark)
-            if series.value not in self._trainings and series.name in self._reaching
+            if series.value not in self._trainings
         }
         for mark in self.spec.marks:
             if mark.frame.empty or mark.kind == "text" or (mark.colour is None and not mark.name):
@@ -314,18 +315,30 @@ class Drawing:
             if rule.axis == "y" and rule.label
         ]
         for mark in panel.marks:
-            if self._line_names(mark) and mark.colour != self.spec.facet:  # else the title has it
-                for series in self.series(mark):
-                    if series.value in self._trainings or series.name not in self._reaching:
-                        continue
-                    last = series.frame.iloc[-1]
-                    colour = lettering(series.look.colour, self.theme)
-                    found.append(End(float(last[mark.y]), series.name, colour))
+            if self._line_names(mark):
+                found += [end for end in self._named(mark) if end.words in self._reaching]
             elif mark.colour is None and mark.kind == "line" and mark.name in self._alike:
                 for series in self.series(mark):
                     last = float(series.frame.iloc[-1][mark.y])
                     found.append(End(last, mark.name, lettering(series.look.colour, self.theme)))
         return found
+
+    def early(self, panel: Panel) -> list[End]:
+        """What is named beside its last point: lines that end in the left half, whose names would stand far from them."""
+        return [
+            end
+            for mark in panel.marks
+            if self._line_names(mark)
+            for end in self._named(mark)
+            if end.words not in self._reaching
+        ]
+
+    def _named(self, mark: Mark) -> Iterator[End]:
+        """The ends of a mark's lines; none where the title of their panel has their name."""
+        for series in self.series(mark) if mark.colour != self.spec.facet else ():
+            if series.value not in self._trainings:
+                last, colour = series.frame.iloc[-1], lettering(series.look.colour, self.theme)
+                yield End(float(last[mark.y]), series.name, colour, float(last[X]))
 
     @cached_property
     def _reaching(self) -> set[str]:

@@ -25,7 +25,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 from dashboards.figures.brain import COLOURS, paint, views
-from dashboards.figures.labels import on_lines
+from dashboards.figures.labels import on_lines, without_room
 from dashboards.figures.panels import Drawing, drawing
 from dashboards.figures.paper_around import draw_legend, write_stamp, write_titles
 from dashboards.figures.paper_axes import category_names, draw_panel
@@ -290,9 +290,7 @@ def _without_room(names: int, rows: int) -> str:
     """What the foot says of names and rows that are not on the page; empty where all are."""
     if rows:
         return f"… {rows} more {'row' if rows == 1 else 'rows'}: see the table"
-    return (
-        f"{names} {'name' if names == 1 else 'names'} without room: see the table" if names else ""
-    )
+    return without_room(names)
 
 
 def lettered(count: int) -> list[str]:

@@ -19,7 +19,6 @@ from dashboards.figures.style import ink
 __all__ = [
     "TWO_LINES",
     "Ink",
-    "along",
     "beside_stamp",
     "bins",
     "crowded",
@@ -289,15 +288,6 @@ def legend_columns(entries: list[Entry], font_size: float, width_mm: float) -> i
     room = width_mm / 25.4 * 72
     columns = max(1, min(len(entries), int(room // (longest * small(font_size) * 0.52 + handle))))
     return -(-len(entries) // -(-len(entries) // columns))
-
-
-def along(points: np.ndarray, step: float) -> np.ndarray:
-    """Points every ``step`` pixels along a line."""
-    if len(points) < 2:
-        return points
-    reach = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-    at = np.arange(0, reach[-1], step)
-    return np.column_stack([np.interp(at, reach, points[:, axis]) for axis in (0, 1)])
 
 
 def bins(inches: float, font_size: float) -> int:

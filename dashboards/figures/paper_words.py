@@ -6,10 +6,11 @@ import textwrap
 
 import numpy as np
 
-from dashboards.figures.labels import broken, place_labels, spread
+from dashboards.figures.labels import broken, spread
 from dashboards.figures.panels import Drawing, Panel, X
 from dashboards.figures.paper_ink import small
-from dashboards.figures.paper_layout import Ink, along
+from dashboards.figures.paper_layout import Ink
+from dashboards.figures.placing import obstacles, place_labels
 from dashboards.figures.style import ink, lettering
 
 __all__ = ["name_ends", "write_labels"]
@@ -48,49 +49,32 @@ def name_ends(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> No
 
 def write_labels(figure, axes, plan: Drawing, panel: Panel, style: Ink) -> int:
     """Words beside points, after the layout is settled: positions are those of the finished figure. How many had no room."""
-    font_size = style.font_size
-    items, dots, lines = [], [np.empty((0, 2))], _across(figure, axes, panel)
+    font_size, items = style.font_size, []
+
+    def at(x, y) -> np.ndarray:
+        return axes.transData.transform(np.column_stack([x, y]).astype(float))
+
     for mark in panel.marks:
+        if mark.label is None or mark.kind not in ("points", "line", "text"):
+            continue
         for series in plan.series(mark):
-            if mark.kind not in ("points", "line", "text"):
+            frame = series.frame
+            if mark.kind == "text" and _write_above(axes, plan, frame, mark, font_size):
                 continue
-            at = axes.transData.transform(series.frame[[X, mark.y]].to_numpy(float))
-            if mark.kind == "line":
-                lines.append(along(at, figure.dpi / 12))
-            elif mark.kind == "points":
-                dots.append(at)
-            if mark.label is not None and not (
-                mark.kind == "text" and _write_above(axes, plan, series.frame, mark, font_size)
-            ):
-                role = "axis" if mark.muted else "text" if mark.kind == "text" else None
-                colour = (
-                    ink(role, plan.theme) if role else lettering(series.look.colour, plan.theme)
-                )
-                items += [
-                    (point, str(word), colour)
-                    for point, word in zip(at, series.frame[mark.label])
-                    if str(word)
-                ]
+            role = "axis" if mark.muted else "text" if mark.kind == "text" else None
+            colour = ink(role, plan.theme) if role else lettering(series.look.colour, plan.theme)
+            points = zip(at(frame[X], frame[mark.y]), frame[mark.label], strict=True)
+            items += [(point, str(word), colour) for point, word in points if str(word)]
+    early = plan.early(panel)
+    items = [(at([end.at], [end.value])[0], end.words, end.colour) for end in early] + items
     if not items:
         return 0
     size = max(4.5, font_size - 1.5) if len(items) > 15 else small(font_size)
-    every = np.concatenate(dots), np.concatenate(lines)
-    return place_labels(figure, axes, items, *every, size, points=style.line_width)
-
-
-def _across(figure, axes, panel: Panel) -> list[np.ndarray]:
-    """Samples of the lines of reference, in pixels: no name is struck by them where it can stand elsewhere."""
-    area, found = axes.get_window_extent(), [np.empty((0, 2))]
-    (left, right), (bottom, top) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
-    for rule in panel.rules:
-        if rule.axis == "xy":
-            at = axes.transData.transform([(max(left, bottom),) * 2, (min(right, top),) * 2])
-        else:
-            here = (left, rule.value) if rule.axis == "y" else (rule.value, bottom)
-            x, y = axes.transData.transform(here)
-            at = np.array([(area.x0, y), (area.x1, y)] if rule.axis == "y" else [(x, area.y0), (x, area.y1)])  # fmt: skip
-        found.append(along(at, figure.dpi / 12))
-    return found
+    extent = (*sorted(axes.get_xlim()), *sorted(axes.get_ylim()))
+    every = obstacles(plan, panel, at, extent, figure.dpi / 72 * style.line_width)
+    return place_labels(
+        figure, axes, items, *every, size, points=style.line_width, always=len(early)
+    )
 
 
 def _write_above(axes, plan: Drawing, frame, mark, font_size: float) -> bool:

@@ -40,12 +40,13 @@ from bokeh.models import (
 from bokeh.plotting import figure as bokeh_figure
 
 from dashboards.figures.brain import COLOURS, on_screen, picture
-from dashboards.figures.labels import broken, joints, on_lines, shortened, spread
+from dashboards.figures.labels import broken, joints, on_lines, shortened, spread, without_room
 from dashboards.figures.panels import Drawing, Panel, drawing, short
 from dashboards.figures.screen_ink import (
     DRAWERS,
     KEY,
     LEGEND_LIMIT,
+    RING,
     Renderers,
     labels,
     rule_line,
@@ -74,7 +75,7 @@ return whole(tick).toLocaleString("en-US", style).replace("-", "\u2212")
 """Numbers of an axis with equally many decimals, as on paper."""
 _AROUND_ROWS = 90
 """Pixels of a ranking's height that are not its rows': tools, legend and axis."""
-_TWO_LINES = 22
+_TWO_LINES = 25
 """Pixels of a row that holds a name of two lines."""
 _LONG = 24
 """A ranking of more rows is longer than a window: its numbers stand above it too."""
@@ -446,9 +447,10 @@ def _panel(
     for mark in panel.marks:
         if not mark.frame.empty:
             DRAWERS[mark.kind](figure, plan, mark, named, on_pick)
-    for mark in panel.marks:
-        if mark.label is not None and not mark.frame.empty and not spec.horizontal:
-            labels(figure, plan, panel, mark, ((pixels or room) - 70, height - 90))
+    unnamed = 0
+    if not spec.horizontal:
+        area = (pixels or room) - 70, height - 90
+        unnamed = labels(figure, plan, panel, area, plan.margin(_LETTER, area[0] - 10))
     _name_ends(figure, plan, panel, height - 100, (pixels or room) - 80)
     _dress(figure, plan, pixels or room, height)
     if first:
@@ -459,6 +461,11 @@ def _panel(
         notes.append(f"ringed in red: {count} above {spec.flag_above:g}")
     if notes:
         figure.add_layout(_stamped("  ·  ".join(notes), plan.theme, text_font_size="9pt"), "above")
+    if unnamed:
+        figure.add_layout(
+            Title(text=without_room(unnamed), text_color=ink("axis", plan.theme), align="right",
+                  text_font_size="8.5pt", text_font_style="normal"), "below"
+        )  # fmt: skip
     if panel.title:
         figure.add_layout(
             Title(text=panel.title, text_color=ink("text", plan.theme), text_font_size="10pt"),
@@ -598,8 +605,13 @@ def _legend(figure, plan: Drawing, named: Renderers, room: int) -> None:
     items = []
     for entry in entries:
         drawn = [renderer for name in entry.names for renderer in named.get(name, [])]
+        rings = [one for one in drawn if one.name == RING] if entry.mark.ringed else []
+        if rings:  # its sample is the ring, as in print: over one another, ring and point are drawn as large as each other
+            for other in drawn:
+                if other not in rings:
+                    rings[0].js_link("muted", other, "muted")
         if drawn:
-            items.append(LegendItem(label=entry.name, renderers=drawn))
+            items.append(LegendItem(label=entry.name, renderers=rings or drawn))
     if not items or len(items) > LEGEND_LIMIT or (len(items) == 1 and not entries[0].explains):
         return
     sample = 36 if plan.several_dottings else 20

@@ -32,18 +32,20 @@ from bokeh.models import (
 )
 from bokeh.models.renderers import GlyphRenderer
 
-from dashboards.figures.labels import placed
 from dashboards.figures.numbers import written
 from dashboards.figures.panels import Drawing, Panel, Series, X, bins
+from dashboards.figures.placing import obstacles, placed
 from dashboards.figures.spec import ITEM, Mark, Rule
 from dashboards.figures.style import ink, lettering
 
-__all__ = ["DRAWERS", "KEY", "LEGEND_LIMIT", "Renderers", "labels", "rule_line", "step_bar"]
+__all__ = ["DRAWERS", "KEY", "LEGEND_LIMIT", "RING", "Renderers", "labels", "rule_line", "step_bar"]
 
 LEGEND_LIMIT = 14
 """More entries than this make a legend that hides the plot: hover and labels name the points then."""
 KEY = "_key"
 """Column of a source with what a point is picked by: its item, where the frame has items, else what gave it its colour."""
+RING = "ring"
+"""Name of the rings around marked points."""
 _SIZES = {
     "diamond": 1.3,
     "star": 1.3,
@@ -58,6 +60,8 @@ _DASHES = {
     "dotdotdotdash": [9, 4, 2, 4, 2, 4, 2, 4],
 }
 """In pixels, the dash first, so that the short sample of a legend has it."""
+_POINT = 1.3  # pixels of a typographic point
+_LETTER = 5.6  # pixels of a letter of the words beside points, about
 Renderers = dict[str, list[GlyphRenderer]]
 
 
@@ -195,6 +199,7 @@ def _scatter(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick, size:
                     line_color=colour,
                     line_width=1.4,
                     muted_alpha=0.1,
+                    name=RING if role == "text" else None,
                 )
                 _name(named, part, ring)
     _hover(figure, mark, drawn)
@@ -426,85 +431,116 @@ WORDS_PT = 8
 """Size of words on bars."""
 
 
-def labels(figure, plan: Drawing, panel: Panel, mark: Mark, area: tuple[int, int]) -> None:
-    """Words beside points where there is room; the others are told by the hover card, the table and the print."""
-    words = pd.concat(
-        [
-            series.frame.assign(
-                _colour=ink("text", plan.theme)
-                if mark.kind == "text"
-                else lettering(series.look.colour, plan.theme)
-            )
-            for series in plan.series(mark)
-        ]
-    )
-    words = words[words[mark.label].notna() & (words[mark.label].astype(str) != "")]
-    if words.empty or (mark.kind == "text" and _above(figure, plan, mark, words, area)):
-        return
-    points = plan.pixels(words[X], words[mark.y], area)
-    sizes = np.array([[5.6 * len(str(word)) + 2, 12] for word in words[mark.label]])
-    dots = [
-        plan.pixels(series.frame[X], series.frame[other.y], area)
-        for other in panel.marks
-        if other.kind == "points"
-        for series in plan.series(other)
-    ]
-    corners, clear = placed(
-        points,
-        sizes,
-        np.concatenate(dots) if dots else np.empty((0, 2)),
-        (0, 0, *area),
-        1.3,
-        radii=(5, 8, 12),
-    )
-    show = clear if mark.kind != "text" else np.ones(len(words), bool)
+def labels(figure, plan: Drawing, panel: Panel, area: tuple[int, int], margin: float = 0.0) -> int:
+    """Words beside points where there is room; how many found none: the hover line, the table and the print have them.
+
+    Parameters
+    ----------
+    area : (width, height)
+        Pixels of the frame.
+    margin : float
+        Share of the data's width that names in the right margin take beside it.
+    """
+    area = area[0] / (1 + margin), area[1]
+    told = [_early(plan, panel)]
+    for mark in panel.marks:
+        if mark.label is None or mark.frame.empty:
+            continue
+        words = _worded(plan, mark)
+        if len(words) and not (mark.kind == "text" and _above(figure, plan, words, area)):
+            told.append(words)
+    words = pd.concat(told, ignore_index=True)
+    if words.empty:
+        return 0
+    points = plan.pixels(words["x"], words["y"], area)
+    long = words["_text"].str.len().to_numpy()
+    sizes = np.column_stack([_LETTER * long + 2, np.full(len(long), 12.0)])
+    corners, clear = placed(points, sizes, **_in_the_way(plan, panel, area))
+    show = clear | words["_always"].to_numpy(bool)
     shift = corners - points
-    figure.add_layout(
-        LabelSet(
-            x=X,
-            y=mark.y,
-            text="_text",
-            x_offset="_dx",
-            y_offset="_dy",
-            text_color="_colour",
-            text_font_size="8pt",
-            text_baseline="bottom",
-            source=ColumnDataSource(
-                {
-                    X: words[X].to_numpy()[show],
-                    mark.y: words[mark.y].to_numpy()[show],
-                    "_text": words[mark.label].astype(str).to_numpy()[show],
-                    "_dx": shift[show, 0],
-                    "_dy": shift[show, 1],
-                    "_colour": words["_colour"].to_numpy()[show],
-                }
-            ),
+    source = words.assign(_dx=shift[:, 0], _dy=shift[:, 1])[show]
+    if len(source):
+        figure.add_layout(
+            LabelSet(
+                x="x",
+                y="y",
+                text="_text",
+                x_offset="_dx",
+                y_offset="_dy",
+                text_color="_colour",
+                text_font_size="8pt",
+                text_baseline="bottom",
+                source=ColumnDataSource(
+                    {name: source[name].to_numpy() for name in source if name != "_always"}
+                ),
+            )
         )
-    )
+    return int((~show).sum())
 
 
-def _above(figure, plan: Drawing, mark: Mark, words: pd.DataFrame, area: tuple[int, int]) -> bool:
+def _early(plan: Drawing, panel: Panel) -> pd.DataFrame:
+    """Names of lines that end far from the right margin, which stand where these end."""
+    rows = [(end.at, end.value, end.words, end.colour, True) for end in plan.early(panel)]
+    return pd.DataFrame(rows, columns=["x", "y", "_text", "_colour", "_always"])
+
+
+def _worded(plan: Drawing, mark: Mark) -> pd.DataFrame:
+    """Places, words and colours of the rows of a mark that have words."""
+    text = mark.kind == "text"
+    frames = [
+        pd.DataFrame(
+            {
+                "x": series.frame[X],
+                "y": series.frame[mark.y],
+                "_text": series.frame[mark.label],
+                "_colour": ink("text", plan.theme)
+                if text
+                else lettering(series.look.colour, plan.theme),
+                "_always": text,
+            }
+        )
+        for series in plan.series(mark)
+    ]
+    words = pd.concat(frames) if frames else pd.DataFrame(columns=["_text"])
+    words = words[words["_text"].notna() & (words["_text"].astype(str) != "")]
+    return words.assign(_text=words["_text"].astype(str))
+
+
+def _in_the_way(plan: Drawing, panel: Panel, area: tuple[int, int]) -> dict:
+    """What :func:`placed` is told of a panel: dots, lines, and the words of the lines of reference."""
+    dots, lines = obstacles(plan, panel, partial(plan.pixels, area=area), plan.extent, _POINT)
+    words = []
+    for rule in panel.rules:
+        if rule.label and rule.axis != "xy" and not (plan.named_at_ends and rule.axis == "y"):
+            x, y = plan.pixels([rule.value], [rule.value], area)[0]
+            long = _LETTER * len(rule.label)
+            words.append((6, y, 6 + long, y + 14) if rule.axis == "y" else (x - 14, 6, x, 6 + long))
+    return {"dots": dots, "frame": (0, 0, *area), "unit": _POINT, "radii": (5, 8, 12), "lines": lines,
+            "words": np.array(words)}  # fmt: skip
+
+
+def _above(figure, plan: Drawing, words: pd.DataFrame, area: tuple[float, float]) -> bool:
     """Words on bars, in the middle of each, with room above the highest; False where they are wider than a bar's place."""
     if plan.categories is None or plan.spec.horizontal:
         return False
     letters = int(area[0] / len(plan.categories) / (0.75 * WORDS_PT))
-    lines = [textwrap.wrap(str(word), max(4, letters))[::-1] for word in words[mark.label]]
+    lines = [textwrap.wrap(word, max(4, letters))[::-1] for word in words["_text"]]
     if max((len(line) for word in lines for line in word), default=0) > letters:
         return False
     bottom, top = plan.extent[2:]
     deep = max(map(len, lines))
     share = min(0.6, (1.7 * WORDS_PT * deep + 4) / max(40, area[1]))
-    top = max(top, bottom + (words[mark.y].max() - bottom) / (1 - share))
+    top = max(top, bottom + (words["y"].max() - bottom) / (1 - share))
     if figure.y_range.end == figure.y_range.reset_end:  # a frame that was asked for stays
         figure.y_range.end = top
     figure.y_range.reset_end = top
     for depth in range(deep):  # from the lowest line up
         shown = [line[depth] if depth < len(line) else "" for line in lines]
-        source = {X: words[X].to_numpy(), mark.y: words[mark.y].to_numpy(), "_text": shown}
+        source = {"x": words["x"].to_numpy(), "y": words["y"].to_numpy(), "_text": shown}
         figure.add_layout(
             LabelSet(
-                x=X,
-                y=mark.y,
+                x="x",
+                y="y",
                 text="_text",
                 text_align="center",
                 text_baseline="bottom",

@@ -23,7 +23,7 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lens.view import led_by
-from dashboards.state import Words
+from dashboards.state import MAPS, Words
 from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Refused, Wish
 from dashboards.work.score_computations import Scores, offered, stamps, unscorable
@@ -100,9 +100,7 @@ class Regions(Lens):
         names = {"Each fold for itself": "", **{name: name for name in committed()}}
         if self.selection.map not in names.values():
             names[self.selection.map] = self.selection.map
-        layers = pmui.Select(
-            label="Layers from the map", options=names, value=self.selection.map, **small
-        )
+        layers = pmui.Select(label=MAPS, options=names, value=self.selection.map, **small)
         self.link(cortex, "cortex")
         self.link(threshold, "threshold", throttled=True)
         self.link(layers, "map")

@@ -207,15 +207,31 @@ class Labels(Html):
 
     def tell(self, labels: Sequence[str], *, drawn: Collection[str] = ()) -> None:
         """Show these; what is ``drawn`` in the figure already is there for screen readers only."""
-        words = "".join(
-            f"<i>{plain(one)}</i>"
-            if one in drawn
-            else f"<span tabindex='0' title='{plain(one)}'>{_shortened(one)}</span>"
-            for one in labels
+        shown = together([one for one in labels if one not in drawn])
+        words = "".join(f"<i>{plain(one)}</i>" for one in labels if one in drawn) + "".join(
+            f"<span tabindex='0' title='{plain(one)}'>{_shortened(one)}</span>" for one in shown
         )
         words = f"<div class='labels'>{words}</div>" if words else ""
         if words != self.object:
             self.object = words
+
+
+def together(labels: Sequence[str]) -> list[str]:
+    """Labels that begin alike, up to their first comma, as one: in a narrow window they would read the same.
+
+    Examples
+    --------
+    >>> together(["tiny, little read: a", "simulated data", "tiny, counted: b"])
+    ['tiny, little read: a; counted: b', 'simulated data']
+    """
+    found: dict[str, list[str]] = {}
+    for label in labels:
+        first, _, rest = label.partition(",")
+        found.setdefault(first, []).append(rest.strip())
+    return [
+        ", ".join(filter(None, [first, "; ".join(filter(None, rest))]))
+        for first, rest in found.items()
+    ]
 
 
 def _shortened(label: str) -> str:

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 
 import panel_material_ui as pmui
 
+from dashboards.look.look import note
 from dashboards.work.cards import ErrorCard, ProgressRow, explain
 from dashboards.work.inbox import Inbox
 from dashboards.work.jobs import Event, Job, Runner, Ticket
 
 __all__ = ["Desk"]
+
+ROWS = 2
+"""Jobs on their way that a view shows, whole; the list of all jobs has the others."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Desk:
         self._orders: dict[str, _Order] = {}
         self._rows: dict[str, ProgressRow] = {}
         self.held: set[str] = set()
+        self._more = note(margin=(0, 10, 4, 10))
         self.progress = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.errors = pmui.Column(sizing_mode="stretch_width", margin=0)
 
@@ -99,13 +104,13 @@ class Desk:
         self.held.discard(key)
         if not quiet:
             self._rows[key] = ProgressRow(title, lambda: self.cancel(key))
-            self.progress.append(self._rows[key])
         ticket = self._runner.submit(
             key, title, work, self._notify, quiet=quiet, files=files, shared=shared
         )
         self._orders[key] = _Order(ticket, then, partly or then, failed)
         if not quiet:
             self._rows[key].update_from(ticket.job)
+            self._arrange()
         self._changed()
 
     def cancel(self, key: str) -> None:
@@ -210,6 +215,7 @@ class Desk:
         if event.kind in ("started", "progress"):
             if key in self._rows:
                 self._rows[key].update_from(event.job)
+                self._arrange()
             return
         if event.kind == "partial":
             order.partly(event.result)
@@ -228,6 +234,22 @@ class Desk:
         self._changed()
 
     def _drop_row(self, key: str) -> None:
-        row = self._rows.pop(key, None)
-        if row is not None and row in self.progress.objects:
-            self.progress.remove(row)
+        if self._rows.pop(key, None) is not None:
+            self._arrange()
+
+    def _arrange(self) -> None:
+        """The first rows, those that run before those that wait, each whole, and how many more there are."""
+        order = sorted(self._rows, key=self._waits)
+        rows = [self._rows[key] for key in order[:ROWS]]
+        if len(order) > ROWS:
+            self._more.object = (
+                f"and {len(order) - ROWS} more: Activity, at the top right, lists and cancels each"
+            )
+            rows.append(self._more)
+        if rows != list(self.progress.objects):
+            self.progress.objects = rows
+
+    def _waits(self, key: str) -> bool:
+        """Whether a job has not begun."""
+        order = self._orders.get(key)
+        return order is None or order.ticket.job.state == "waiting"

@@ -140,16 +140,16 @@ def test_the_smallest_share_that_can_be_found_is_said(make_score):
                                                     orders)}).caption  # fmt: skip
 
     assert (
-        "With 49 draws p cannot be below 0.02: fewer than 4 targets (50 % of 8) cannot be told from chance."
+        "With 49 draws p cannot be below .02: fewer than 4 targets (50 % of 8) cannot be told from chance."
         in caption(49)
     )
-    assert "With 999 draws p cannot be below 0.001, small enough for a single target." in caption(
+    assert "With 999 draws p cannot be below .001, small enough for a single target." in caption(
         999
     )
-    assert (
-        "With 9 draws p cannot be below 0.1, too much for any number of the 8 targets" in caption(9)
+    assert "With 9 draws p cannot be below .1, too much for any number of the 8 targets" in caption(
+        9
     )
-    assert "With 999 draws of 2 orders p cannot be below 0.5, too much" in caption(999, 2.0)
+    assert "With 999 draws of 2 orders p cannot be below .5, too much" in caption(999, 2.0)
     assert "fewer than 2 targets (50 % of 4)" in caption(
         49, targets_=4
     )  # untested ones do not count

@@ -35,6 +35,16 @@ def test_what_is_hidden_is_hidden_by_its_style(kind):
     assert model.styles == {"color": "red", "display": None}
 
 
+def test_labels_that_begin_alike_are_one():
+    labels = Labels()
+    labels.tell(
+        ["simulated data", "tiny, little read: a", "tiny, counted: b", "own"], drawn=["own"]
+    )
+    assert labels.object.count("<span") == 2 and labels.object.count(">tiny<") == 1
+    assert "title='tiny, little read: a; counted: b'" in labels.object
+    assert "<i>own</i>" in labels.object
+
+
 def test_all_words_of_the_screen_are_of_these_kinds():
     folder = Path(look.__file__).parents[1]
     bare = re.compile(r"pane\.(?:HTML|Markdown|Str|Alert)\b")

@@ -166,7 +166,7 @@ def test_geometry_and_chance(tmp_path):
     assert (
         set(table["p"]) <= {0.25, 0.5, 0.75, 1.0}
         and (table["q"] >= table["p"]).all()
-        and "smallest possible p 0.25" in said.output
+        and "smallest possible p .25" in said.output
     )
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from bokeh.models import LabelSet
 
 from analysis.answers.compare import published
-from dashboards.figures import paper, style
+from dashboards.figures import paper, paper_words, style
 from dashboards.figures.export import PRESETS, preview
 from dashboards.figures.labels import spread
 from dashboards.figures.panels import drawing
 from dashboards.figures.ranking import dots
+from dashboards.figures.screen import draw as screen_draw
 from dashboards.figures.spec import FigureSpec, Mark, Rule
-from tests.figures import SHEETS, SPECS, births_spec, layers_spec, misprints, overlaps
+from tests.figures import SHEETS, SPECS, births_spec, layers_spec, misprints, overlaps, strikes
 
 
 def ranking(**options):
@@ -28,6 +31,43 @@ ALL = {**SPECS, "ranking": ranking}
 @pytest.mark.parametrize("kind", ALL)
 def test_no_text_lies_over_another_or_off_the_page(kind):
     assert misprints(ALL[kind]()) == []
+
+
+def intervals_spec(**fields):
+    """Own models, each named, with its interval, beside lines across and a fit."""
+    spec = SPECS["task"](**fields)
+    points = spec.marks[1]
+    frame = points.frame.iloc[::2].assign(low=lambda d: d["y"] - 0.06, high=lambda d: d["y"] + 0.06)
+    marks = (spec.marks[0], replace(points, frame=frame, low="low", high="high"))
+    return replace(spec, marks=marks, rules=(Rule("y", 0.4), Rule("x", 150.0, "chance")))
+
+
+NAMED = {"task": SPECS["task"], "untrained": SPECS["untrained"], "intervals": intervals_spec}
+
+
+@pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: str(sheet[0]))
+@pytest.mark.parametrize("kind", NAMED)
+def test_no_line_strikes_a_name_and_no_joining_line_runs_through_one(kind, sheet):
+    """42 models: the fit and the diagonal ran through names, and the lines that join names to points through others."""
+    assert strikes(NAMED[kind](), *sheet) == []
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_the_measure_of_strikes_can_fail(kind, monkeypatch):
+    seen = paper_words.obstacles
+    monkeypatch.setattr(paper_words, "obstacles", lambda *a: (seen(*a)[0], np.empty((0, 4))))
+    assert strikes(NAMED[kind](), 85, None, 7)
+
+
+@pytest.mark.parametrize(("kind", "most"), [("task", 8), ("untrained", 9)])
+def test_most_names_of_42_models_find_room_in_one_column(kind, most):
+    """The figure says how many do not: 8 and 12 of them did not where lines still ran through names."""
+    said = [words for words, _ in paper.boxes(SPECS[kind]())[0] if "without room" in words]
+    assert sum(int(words.split()[0]) for words in said) <= most
+
+
+def test_names_stand_in_the_same_places_each_time():
+    assert paper.boxes(SPECS["untrained"]()) == paper.boxes(SPECS["untrained"]())
 
 
 def test_names_that_find_no_room_are_counted_on_the_figure():
@@ -323,13 +363,25 @@ def test_a_printed_figure_of_one_model_names_it():
     assert "gpt2" in said
 
 
-def test_a_line_that_ends_far_from_the_margin_is_named_in_the_legend():
+def test_a_line_that_ends_far_from_the_margin_is_named_beside_its_last_point():
+    """Of two models the one with a single layer had its name in a legend alone."""
     early = pd.DataFrame({"model": "random-64", "depth": [0.0], "r": [0.06]})
     spec = layers_spec(("gpt2", "smollm2-135m"))
     frame = pd.concat([spec.marks[0].frame, early], ignore_index=True)
-    plan = drawing(FigureSpec("t", (Mark("line", frame, "depth", "r", colour="model"),)))
+    spec = FigureSpec("t", (Mark("line", frame, "depth", "r", colour="model"),))
+    plan = drawing(spec)
     assert [end.words for end in plan.ends(plan.panels[0])] == ["gpt2", "smollm2-135m"]
-    assert [entry.name for entry in plan.legend()] == ["random-64"]
+    assert [(end.words, end.at) for end in plan.early(plan.panels[0])] == [("random-64", 0.0)]
+    assert plan.legend() == []
+    for sheet in SHEETS:
+        assert strikes(spec, *sheet) == []
+        said = [words for words, _ in paper.boxes(spec, width_mm=sheet[0])[0]]
+        assert said.count("random-64") == 1
+    assert misprints(spec) == []
+    (named,) = [
+        one for one in screen_draw(spec).select({"type": LabelSet}) if "_text" in one.source.data
+    ]
+    assert list(named.source.data["_text"]) == ["random-64"]
 
 
 def test_words_that_are_wider_than_their_bars_stand_upright_above_them():

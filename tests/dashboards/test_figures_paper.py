@@ -13,7 +13,7 @@ import pytest
 from matplotlib.image import imread
 
 from dashboards.figures import paper
-from dashboards.figures.labels import RADII, placed
+from dashboards.figures.placing import RADII, placed
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.figures.style import looks
 from data.errors import BrainLensError

@@ -151,6 +151,26 @@ def test_the_legend_names_colours_once_and_ways_of_drawing_neutrally():
     assert [item.label.value for item in legend.items] == ["fit, 95 %"]
 
 
+def test_the_sample_of_marked_points_is_their_ring_and_a_click_on_it_dims_both():
+    plot = draw(make_spec("layers"))
+    (legend,) = plot.select({"type": Legend})
+    item = next(item for item in legend.items if item.label.value == "chosen layer")
+    rings = [one for one in plot.renderers if one.name == "ring"]
+    assert len(rings) > 1 and list(item.renderers) == rings
+    (linked,) = rings[0].js_property_callbacks.values()
+    others = {callback.args["target"].id for callback in linked}
+    dots = [one for one in plot.renderers if one.id in others]
+    assert len(dots) >= 1 and all(type(one.glyph).__name__ == "Scatter" for one in dots)
+
+
+def test_names_that_find_no_room_on_the_screen_are_counted():
+    plot = draw(make_spec("untrained"), height=300, room=600)
+    (named,) = plot.select({"type": LabelSet})
+    left = len(make_spec("untrained").marks[0].frame) - len(named.source.data["_text"])
+    assert left > 5 and f"{left} names without room: see the table" in words(plot)
+    assert "without room" not in words(draw(make_spec("layers")))
+
+
 def test_a_crowd_has_no_legend_but_labels_and_hover():
     plot = draw(make_spec("task"))
     assert len(make_spec("task").marks[1].frame) > LEGEND_LIMIT

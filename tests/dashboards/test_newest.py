@@ -87,3 +87,23 @@ def test_a_failure_that_something_newer_follows_is_not_shown(desk, newest, looks
     while not told and time.monotonic() < until:
         desk.wait(1)
     assert told == ["new"] and not desk.errors.objects
+
+
+def test_of_many_jobs_whole_rows_are_shown_those_that_run_first_and_the_rest_is_counted():
+    """Rows of a queue of nine stood in a strip that cut the third in half."""
+    from dashboards.work.cards import ProgressRow
+
+    go, desk = threading.Event(), Desk(Runner(), copy=lambda text: None)
+    done = []
+    for number in range(9):
+        desk.submit(f"job{number}", f"job {number}", lambda report: go.wait(20), done.append)
+    *rows, more = desk.progress.objects
+    assert [type(row) for row in rows] == [ProgressRow] * 2
+    assert "and 7 more" in more.object and "Activity" in more.object
+    for key, order in desk._orders.items():
+        order.ticket.job.state = "running" if key in ("job5", "job8") else "waiting"
+    desk._arrange()
+    assert desk.progress.objects[:2] == [desk._rows["job5"], desk._rows["job8"]]
+    go.set()
+    desk.wait(30)
+    assert list(desk.progress.objects) == [] and len(done) == 9

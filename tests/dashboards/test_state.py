@@ -230,3 +230,10 @@ def test_lists_take_paths_as_fields_do():
     assert (chosen.corpora, chosen.models) == (["own/times.csv"], ["gpt2", "own/model"])
     with pytest.raises(TypeError, match="models"):
         Selection(models=[3])
+
+
+def test_a_committed_map_asked_of_a_score_is_told_where_it_can_be_chosen():
+    values, problems = decode("v=1&lens=layers&set.layer=map:mine")
+    assert "changes" not in values or not values["changes"]
+    assert len(problems) == 1 and "'map:mine'" in problems[0]
+    assert problems[0].endswith("Layers from the map in the lens Regions takes one.")

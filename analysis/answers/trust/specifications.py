@@ -9,7 +9,7 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, plural
+from analysis.answers.answer import Answer, decimal, p_value, plural
 from analysis.protocol import Protocol
 from data.errors import BrainLensError, unknown
 from data.shares import percent
@@ -221,7 +221,7 @@ def _words(model: str, one: dict) -> str:
     if np.isfinite(one["null_share"]):
         said += (
             f"; by chance {percent(one['null_share'])} would be above 0 "
-            f"(p of the median {decimal(one['p_median'], 3)}, "
+            f"(the median's {p_value(one['p_median'])}, "
             f"{plural(one['draws'], 'exchange')})"
         )
     return said + "."
