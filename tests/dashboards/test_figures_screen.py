@@ -158,7 +158,7 @@ def test_the_sample_of_marked_points_is_their_ring_and_a_click_on_it_dims_both()
     rings = [one for one in plot.renderers if one.name == "ring"]
     assert len(rings) > 1 and list(item.renderers) == rings
     (linked,) = rings[0].js_property_callbacks.values()
-    others = {callback.args["target"].id for callback in linked}
+    others = {callback.args["other"].id for callback in linked}
     dots = [one for one in plot.renderers if one.id in others]
     assert len(dots) >= 1 and all(type(one.glyph).__name__ == "Scatter" for one in dots)
 
