@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, p_value, plural
+from analysis.answers.answer import Answer, decimal, interval, listed, p_value, plural
 from analysis.answers.outcomes import lean
 from analysis.features.activations import extract
 from analysis.models import load
@@ -109,11 +109,17 @@ def localised(name: str, percent: float = 5.0) -> Answer:
     count, width = chosen.sum(axis=1), found.t.shape[1]
     blocks = pd.DataFrame({"block": np.arange(1, len(count) + 1), "units": count, "of": width,
                            "share": 100 * count / width, "largest": found.t.max(axis=1)})  # fmt: skip
-    most = blocks.loc[blocks["units"].idxmax()]
+    top = int(count.max())
+    most = [str(at + 1) for at in np.flatnonzero(count == top)]
+    where = (
+        f"block {most[0]} has the most, {top} of its {width}"
+        if len(most) == 1
+        else f"blocks {listed(most)} have the most, {top} of {width} each"
+    )
     about = found.about or "the first texts"
     sentence = (
         f"Of the {plural(int(chosen.sum()), 'unit')} of {found.model} that answer most to {about} (t of "
-        f"{found.t[chosen].min():.1f} or more), block {int(most['block'])} has the most: {int(most['units'])} of its {width}."
+        f"{found.t[chosen].min():.1f} or more), {where}."
     )
     caption = (
         f"Map {name}: Welch's t of each unit, {found.first} texts against {found.second}, mean over tokens; the largest "

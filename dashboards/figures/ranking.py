@@ -171,7 +171,7 @@ def again(found: Verification, name: str, stamp: str = "") -> FigureSpec:
     return FigureSpec(
         "Does it come out the same here?",
         (
-            Mark("points", drawn, "entry", "submitted", hover=hover, name="submitted", ringed=True),
+            Mark("points", drawn, "entry", "submitted", hover=hover, name="submitted", muted=True),
             Mark("points", here, "entry", "here", hover=hover, name="run here"),
         ),
         "",

@@ -62,9 +62,8 @@ class UnitMaps(pmui.Column):
             label="Make the map", icon="grid_on", on_click=lambda _: self.made(), **act
         )
         self.add = pmui.Button(
-            label="Add the lesion to the models",
+            label="Add the model without 1 % of them",
             icon="content_cut",
-            description="The model without 1 % of its units, as a model of its own, for every lens",
             on_click=lambda _: self._cut(),
             **act,
         )

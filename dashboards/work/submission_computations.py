@@ -8,6 +8,7 @@ from functools import partial
 
 from analysis.progress import Report
 from analysis.scoring.cost import Cost, cost
+from analysis.scoring.cost_beside import with_beside
 from analysis.scoring.submission import recipe_of, told_submission, verify, was_changed
 from dashboards.work import identity, opened
 from dashboards.work.ledger import Priced, Wish
@@ -44,15 +45,19 @@ def _verify(told: Mapping, report: Report):
 
 def _look(told: Mapping, report: Report) -> Priced:
     """What those rows cost that can be run: nothing is loaded, nothing fetched."""
-    known, absent, memory = [], {}, 0
+    known, once, absent, memory = [], {}, {}, 0
     for number, row in enumerate(told["rows"]):
         report.step(number, len(told["rows"]), "prices")
         if was_changed(row):
             continue
         with suppress(BrainLensError, OSError, ValueError, RuntimeError):  # told by the run
-            one = cost(row["model"], opened.recording(row["recording"]), recipe_of(row).protocol)
-            known.append(one.seconds)
+            recorded, protocol = opened.recording(row["recording"]), recipe_of(row).protocol
+            one = with_beside(
+                cost(row["model"], recorded, protocol), row["model"], recorded, protocol
+            )
+            known.append(None if one.seconds is None else one.seconds - sum(one.once.values()))
+            once |= one.once
             absent |= one.downloads
             memory = max(memory, one.memory)
-    seconds = None if None in known else 0.1 + sum(known)
+    seconds = None if None in known else 0.1 + sum(known) + sum(once.values())
     return Priced(Cost(len(told["rows"]), seconds=seconds, downloads=absent, memory=memory))
