@@ -31,8 +31,19 @@ BARS = {
     "first click to curve": 15.0,
 }
 """Seconds."""
-LENSES = ("Compare", "Trust", "Design")
-"""Gone through in turns."""
+LENSES = {
+    "Compare": "How do the models rank?",
+    "Trust": "Is this number real?",
+    "Design": "Which experiment should be run next?",
+}
+"""Gone through in turns; the question that each asks at its head."""
+FIND = """question => {
+  const every = root => [...root.querySelectorAll("*")].flatMap(one => [one, ...(one.shadowRoot ? every(one.shadowRoot) : [])]);
+  (window.heads ??= {})[question] = every(document).find(one => one.tagName === "H4" && one.textContent.trim() === question)
+}"""
+"""Remember where a lens asks its question."""
+SEEN = """window.heads[before].checkVisibility({visibilityProperty: true})
+  && window.heads[before].getBoundingClientRect().top >= 0"""
 QUICK = "set.ceiling=none&set.bootstrap=200&set.shuffled_twin=false"
 
 
@@ -172,19 +183,24 @@ def changes(browser, url: str, times: int) -> list[float]:
 
 
 def lenses(browser, url: str, rounds: int) -> list[float]:
-    """Through lenses that were opened once: from the click until the address names the other one, which is then in front."""
-    page, seconds = browser.new_page(viewport={"width": 1600, "height": 900}), []
+    """Through lenses that were opened once: from the click until the other one is seen and the address names it."""
+    page, seconds, names = browser.new_page(viewport={"width": 1600, "height": 900}), [], [*LENSES]
     page.set_default_timeout(120_000)
-    page.goto(f"{url}?lens={LENSES[0].lower()}")
+    page.goto(f"{url}?lens={names[0].lower()}")
     header = page.get_by_role("navigation", name="Lenses")
-    header.get_by_role("link", name=LENSES[1]).first.wait_for()
-    for turn in range((1 + rounds) * len(LENSES)):
-        name = LENSES[(turn + 1) % len(LENSES)]
+    header.get_by_role("link", name=names[1]).first.wait_for()
+    for turn in range((1 + rounds) * len(names)):
+        name = names[(turn + 1) % len(names)]
         link = header.get_by_role("link", name=name).first
-        took = timed(page, link, f"location.search.includes('lens={name.lower()}')")
-        if turn >= len(LENSES):
-            seconds.append(took)
-        page.wait_for_timeout(600 if turn >= len(LENSES) else 4000)
+        there = f"location.search.includes('lens={name.lower()}')"
+        if turn < len(names):  # the first visit
+            timed(page, link, there)
+            page.get_by_role("heading", name=LENSES[name]).first.wait_for()
+            page.wait_for_timeout(4000)
+            page.evaluate(FIND, LENSES[name])
+        else:
+            seconds.append(timed(page, link, f"{there} && {SEEN}", LENSES[name]))
+            page.wait_for_timeout(600)
     page.close()
     return seconds
 

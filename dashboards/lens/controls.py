@@ -165,9 +165,7 @@ class RecordingPicker(pmui.Column):
 
 
 class ScalePicker(pmui.RadioButtonGroup):
-    """Raw or normalised scores. One click is one change: it need not wait for more, as Panel's widgets do for 50 ms."""
-
-    _debounce = 5
+    """Raw or normalised scores."""
 
     def __init__(self, selection: Selection):
         super().__init__(

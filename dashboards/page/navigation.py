@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import panel as pn
 import param
 
+from dashboards.serve.sparing import AT_ONCE
+
 __all__ = ["GROUPS", "Navigation", "grouped"]
 
 GROUPS = {
@@ -259,6 +261,7 @@ class Navigation(pn.custom.JSComponent):
     dark = param.Boolean(False)
 
     _esm = _ESM
+    _debounce = AT_ONCE
 
     def __init__(self, **params):
         super().__init__(sizing_mode="stretch_width", margin=0, stylesheets=[_STYLE], **params)

@@ -22,7 +22,7 @@ from dashboards.look.look import THEME, Html, heading, note, plain
 from dashboards.page.bookmarks import Bookmarks
 from dashboards.page.checks import checks
 from dashboards.page.navigation import Navigation, grouped
-from dashboards.page.place import Place
+from dashboards.page.place import AROUND, OF_ONE_SIZE, Place
 from dashboards.page.settings import Settings
 from dashboards.page.talk import Talk
 from dashboards.page.welcome import Welcome
@@ -123,6 +123,8 @@ class Workbench(pn.viewable.Viewer):
             *(place.controls for place in self._places.values()),
             sizing_mode="stretch_width",
             margin=(0, 8),
+            sx=AROUND,
+            styles=OF_ONE_SIZE,
         )
         self._inspector = pmui.Column(sizing_mode="stretch_width", margin=(4, 10))
         self._notices = pmui.Column(sizing_mode="stretch_width", margin=0)
@@ -255,7 +257,8 @@ class Workbench(pn.viewable.Viewer):
                     self.client,
                     sizing_mode="stretch_width",
                     margin=0,
-                    styles={"padding": "0 12px 24px 12px"},
+                    sx=AROUND,
+                    styles={"padding": "0 12px 24px 12px", **OF_ONE_SIZE},
                 )
             ],
             template=Path(__file__).with_name("page.html"),
@@ -306,8 +309,10 @@ class Workbench(pn.viewable.Viewer):
         slug = self.selection.lens
         if not self._places[slug].body.objects and pn.state.curdoc is not None:
             self._places[slug].body.objects = [_skeleton()]
+        self._places[slug].show(True)  # first: the page is never without a lens
         for name, place in self._places.items():
-            place.show(name == slug)
+            if name != slug:
+                place.show(False)
         with _at_once():
             self._bring(slug)
 
@@ -322,7 +327,6 @@ class Workbench(pn.viewable.Viewer):
             else:
                 self._places[name].empty()
         del self._recent[MADE:]
-        self._inspector.objects = [lens.inspector]
         self.navigation.lens = slug
         self._shown(lens)
 
@@ -330,6 +334,9 @@ class Workbench(pn.viewable.Viewer):
         """A lens has drawn itself, or what is picked has changed."""
         if lens.slug == self.selection.lens and hasattr(self, "page"):
             wanted = bool(lens.inspector.objects)
+            held = [lens.inspector] if wanted else []
+            if self._inspector.objects != held:
+                self._inspector.objects = held
             if self.page.contextbar_open != wanted:
                 self.page.contextbar_open = wanted
             self.talk.follow()

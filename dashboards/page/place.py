@@ -4,7 +4,25 @@ from __future__ import annotations
 
 import panel_material_ui as pmui
 
-__all__ = ["Place"]
+__all__ = ["AROUND", "OF_ONE_SIZE", "Place"]
+
+AROUND = {"position": "relative"}
+"""Of what holds places: one that is behind is as wide as it would be in front."""
+OF_ONE_SIZE = {"height": "1px"}
+"""The same: what it holds is seen below it, and Bokeh does not lay out all lenses anew since another one is longer."""
+
+_BEHIND = {
+    "position": "absolute",
+    "top": "-100000px",
+    "left": "0",
+    "right": "0",
+    "max-height": "none",
+    "visibility": "hidden",
+}
+"""A lens that was seen keeps its size above the page, where nobody can scroll to: taken out by ``visible``, the browser measures
+and draws all of its parts anew, a fifth of a second. Bokeh lays nothing out when styles change."""
+_IN_FRONT = dict.fromkeys(_BEHIND)
+"""None takes a style back."""
 
 
 class Place:
@@ -21,7 +39,16 @@ class Place:
     def show(self, front: bool) -> None:
         """Be seen, or not."""
         for part in self._both:
-            part.visible = front
+            styles = _IN_FRONT if front else _BEHIND
+            if (front or part.visible) and part.styles != styles:
+                part.styles = styles
+            if front and not part.visible:
+                part.visible = True
+
+    @property
+    def front(self) -> bool:
+        """Whether it is seen."""
+        return self.body.visible and self.body.styles != _BEHIND
 
     def fill(self, lens) -> None:
         """Hold a lens, once."""

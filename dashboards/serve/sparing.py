@@ -6,6 +6,8 @@ models are found by looking at the values that were set, and the walk is needed 
 
 Panel asks each part of a page for each of its parameters when it makes the model of it, and param copies a parameter that is
 asked of an instance: forty copies for a button, kept as long as the button, of which none is ever changed.
+
+Panel lets a change that a browser told wait 50 ms for others of the same widget. A click on a choice is one change.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import panel_material_ui as pmui
 from bokeh.core.has_props import HasProps
 from bokeh.core.property.descriptors import AliasPropertyDescriptor
 from bokeh.document.models import DocumentModelManager
@@ -22,7 +25,19 @@ from panel.custom import ReactiveESM
 
 from dashboards.serve.classwise import ask_classes
 
-__all__ = ["spare"]
+__all__ = ["AT_ONCE", "spare"]
+
+AT_ONCE = 5
+"""Milliseconds that a change waits for others which belong to the same click."""
+_CLICKED = (
+    pmui.Checkbox,
+    pmui.MultiChoice,
+    pmui.RadioButtonGroup,
+    pmui.Select,
+    pmui.Switch,
+    pmui.Tabs,
+)
+"""Widgets that are clicked, not dragged or typed into."""
 
 _EVERYWHERE = util.visit_immediate_value_references
 """Bokeh's own walk through one value."""
@@ -37,6 +52,8 @@ def spare() -> None:
     ReactiveESM._get_properties = _uncopied(ReactiveESM._get_properties)
     ReactiveESM._get_children = _uncopied(ReactiveESM._get_children)
     ask_classes()
+    for widget in _CLICKED:
+        widget._debounce = AT_ONCE
 
 
 def _look_after_changes() -> None:

@@ -134,3 +134,43 @@ def test_a_frame_in_another_page_holds_the_lens_alone(server, visit):
     assert not button(page, "Settings").is_visible()
     top, _ = figure(page)
     assert top < 150
+
+
+COUNT = """() => {
+  window.resized = 0
+  const every = root => [...root.querySelectorAll("*")].flatMap(
+    one => [one, ...(one.shadowRoot ? every(one.shadowRoot) : [])])
+  const places = every(document).filter(one => one.shadowRoot && one.style.top === "-100000px" && one.offsetParent)
+  const watch = new ResizeObserver(all => { window.resized += all.length })
+  window.behind = places
+  places.forEach(one => watch.observe(one))
+  return places.length
+}"""
+"""Watch the size of what stands behind the lens in front; how many parts that are."""
+
+
+def test_a_lens_that_was_seen_keeps_its_layout_behind_another(server, visit):
+    """Going back measures and draws nothing anew; what is behind is neither seen, nor read aloud, nor scrolled to."""
+    page = visit(f"{server.url}?lens=compare")
+    links = page.get_by_role("navigation", name="Lenses")
+    asked = {"Compare": "How do the models rank?", "Trust": "Is this number real?"}
+    page.get_by_role("heading", name=asked["Compare"]).wait_for()
+    for name in ("Trust", "Compare", "Trust"):
+        links.get_by_role("link", name=name).first.click()
+        page.get_by_role("heading", name=asked[name]).wait_for()
+        still(page)
+    assert page.get_by_role("heading", name=asked["Compare"]).count() == 0  # hidden from everybody
+    assert page.evaluate(COUNT) == 2  # its body and its controls
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.resized") == 2  # the observer's first word
+    high = page.evaluate("window.behind[0].getBoundingClientRect().height")
+    assert high > 300
+    for name in ("Compare", "Trust"):
+        links.get_by_role("link", name=name).first.click()
+        page.get_by_role("heading", name=asked[name]).wait_for()
+        still(page)
+    assert page.evaluate("window.resized") == 2
+    scrolled = (
+        "const at = document.querySelector('main'); document.scrollingElement.scrollTop = -9999;"
+    )
+    assert page.evaluate(f"() => {{ {scrolled} return document.scrollingElement.scrollTop }}") == 0

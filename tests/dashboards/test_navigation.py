@@ -32,9 +32,9 @@ def test_a_lens_of_another_package_stands_in_a_group_of_its_own():
 def test_the_header_and_the_selection_go_together():
     bench = Workbench("?lens=library")
     bench.navigation.lens = "layers"
-    assert bench.selection.lens == "layers" and bench._places["layers"].body.visible
+    assert bench.selection.lens == "layers" and bench._places["layers"].front
     bench.selection.lens = "library"
-    assert bench.navigation.lens == "library" and not bench._places["layers"].body.visible
+    assert bench.navigation.lens == "library" and not bench._places["layers"].front
     assert bench._places["library"].body.objects == [bench.lenses["library"].body]
     bench.close()
 

@@ -263,8 +263,8 @@ def test_a_click_before_the_browser_is_connected_opens_its_lens_afterwards(clean
         assert not bench.lenses and "lens=" not in bench.client.query  # Task is what needs no word
         bench._open_first()
         assert "lens=library" in bench.client.query  # told once a browser hears it
-        assert list(bench.lenses) == ["library"] and bench._places["library"].body.visible
-        assert not bench._places["task"].body.visible
+        assert list(bench.lenses) == ["library"] and bench._places["library"].front
+        assert not bench._places["task"].front
         bench.selection.lens = "layers"
         assert list(bench.lenses) == ["library", "layers"]
     bench.close()
