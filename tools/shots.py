@@ -62,9 +62,11 @@ LONGEST = 420
 SETTLE = 1200
 """Milliseconds from the last change to the picture."""
 LAYOUT = """() => {
-  const sizes = [document.documentElement.scrollHeight]
+  const sizes = [document.documentElement.scrollHeight], colours = {}
   const walk = (root) => {
     for (const node of root.querySelectorAll("*")) {
+      const {color, backgroundColor} = getComputedStyle(node), both = `${color} on ${backgroundColor}`
+      colours[both] = (colours[both] ?? 0) + 1
       if (["CANVAS", "H4", "TABLE", "NAV"].includes(node.tagName)) {
         const {x, y, width, height} = node.getBoundingClientRect()
         sizes.push(node.tagName, x, y, width, height)
@@ -73,9 +75,9 @@ LAYOUT = """() => {
     }
   }
   walk(document)
-  return JSON.stringify(sizes)
+  return JSON.stringify([sizes, colours])
 }"""
-"""Where everything stands that moves when a window or a lens changes."""
+"""Where everything stands that moves when a window or a lens changes, and the colours that change with the theme."""
 ASIDE = """() => {
   const walk = (root) => {
     for (const node of root.querySelectorAll("*")) {

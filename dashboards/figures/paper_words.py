@@ -83,7 +83,8 @@ def _write_above(axes, plan: Drawing, frame, mark, font_size: float) -> bool:
         return False
     size = small(font_size)
     room = axes.get_window_extent().width / len(plan.categories)
-    letters = int(room / axes.figure.dpi * 72 / (0.55 * size))
+    # one letter's height apart: side by side they would read as one
+    letters = int((room / axes.figure.dpi * 72 - size) / (0.55 * size))
     words = [textwrap.fill(str(word), max(4, letters), break_long_words=False) for word in frame[mark.label]]  # fmt: skip
     height = axes.get_window_extent().height / axes.figure.dpi * 72
     upright = max((len(line) for word in words for line in word.split("\n")), default=0) > letters

@@ -523,7 +523,7 @@ def _above(figure, plan: Drawing, words: pd.DataFrame, area: tuple[float, float]
     """Words on bars, in the middle of each, with room above the highest; False where they are wider than a bar's place."""
     if plan.categories is None or plan.spec.horizontal:
         return False
-    letters = int(area[0] / len(plan.categories) / (0.75 * WORDS_PT))
+    letters = int((area[0] / len(plan.categories) - WORDS_PT) / (0.75 * WORDS_PT))
     lines = [textwrap.wrap(word, max(4, letters))[::-1] for word in words["_text"]]
     if max((len(line) for word in lines for line in word), default=0) > letters:
         return False

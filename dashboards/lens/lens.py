@@ -46,8 +46,6 @@ _STRIP = {
     "position": "sticky",
     "bottom": "0",
     "z-index": "4",
-    "max-height": "92px",
-    "overflow": "auto",
     "background": "var(--mui-palette-background-paper, #ffffff)",
 }
 """What is under way stands at the window's foot: a figure does not move when it begins or ends."""
@@ -376,7 +374,6 @@ class Lens(pn.viewable.Viewer):
         self._put_in_front(self._tabs.active)
         self._export.disabled = not view.there
         self._vacant()
-        self._empty.say(*self._offered(view))
         self._answer.object = view.verdict or (pictures[0].spec.answer if pictures else "")
         self._answer.visible = bool(self._answer.object)
         self._fit_words()
@@ -406,6 +403,13 @@ class Lens(pn.viewable.Viewer):
         )
         if looks and view.action and view.action[1] == self.run:
             return "Looking into the store ...", None
+        if self.failed and view.action and view.action[1] == self.run:
+            ended = (
+                "That failed: see the error above."
+                if self.desk.errors.objects
+                else "That was cancelled."
+            )
+            return f"{ended} Press Try again (or the key r).", ("Try again", self.run)
         return view.empty, view.action
 
     def _draw(self, view: View) -> None:
@@ -663,6 +667,7 @@ class Lens(pn.viewable.Viewer):
         """What stands where nothing can be drawn: a shape of what is coming, or why there is nothing."""
         self._coming.visible = not self.shown.there and self.desk.busy
         self._empty.visible = not self.shown.there and not self.desk.busy
+        self._empty.say(*self._offered(self.shown))
 
     # ---- errors --------------------------------------------------------------------------------------------------------
     def fail(

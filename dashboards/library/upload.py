@@ -73,6 +73,7 @@ _DROP = """
 .filepond--root { border: 2px dashed #8a94a0 !important; }
 .filepond--panel-root, .filepond--panel > * { background: transparent !important; }
 .filepond--drop-label { color: inherit; min-height: 116px; }
+.filepond--item[data-filepond-item-state="processing-complete"] { visibility: hidden; }
 .filepond--drop-label label { color: inherit; font-size: 1rem; }
 """
 

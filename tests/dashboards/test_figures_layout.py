@@ -274,6 +274,29 @@ def test_words_below_an_axis_do_not_read_as_one(names, width):
     assert min(gaps) > 0.5 * size / 72 * 25.4, [said for said, _ in own]
 
 
+@pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: str(sheet[0]))
+def test_words_above_bars_do_not_read_as_one(sheet):
+    """Changes of a waterfall stood as "+.080 (+.059)+.000 (-.007)" on a slide."""
+    said = [
+        ".292",
+        "-.084",
+        "+.049 (+.065)",
+        "-.028 (-.016)",
+        "+.080 (+.059)",
+        "+.000 (-.007)",
+        ".308",
+    ]
+    frame = pd.DataFrame({"step": list("abcdefg"), "top": 0.3, "said": said})
+    marks = (Mark("bars", frame, "step", "top"), Mark("text", frame, "step", "top", label="said"))
+    width, height, size = sheet
+    spec = FigureSpec("t", marks, "", "Pearson r")
+    texts, _ = paper.boxes(spec, width_mm=width, height_mm=height, font_size=size)
+    own = sorted(box for words, box in texts if words.replace("\n", " ") in said)
+    assert len(own) == len(said)
+    gaps = [right[0] - left[2] for left, right in itertools.pairwise(own)]
+    assert min(gaps) > 0.4 * size / 72 * 25.4
+
+
 def test_whole_ticks_are_round_and_stand_where_data_can():
     from dashboards.figures.panels import drawing
 

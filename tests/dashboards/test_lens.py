@@ -242,6 +242,35 @@ def test_cancel_leaves_at_once_and_offers_to_try_again(runner):
     assert lens.shown.pictures[0].table["state"].tolist() == ["whole"] * 2
 
 
+class Offering(Toy):
+    """One whose empty view offers to run."""
+
+    slug = "offering"
+
+    def view(self):
+        there = super().view()
+        return there if there.pictures else View(empty="Press Run.", action=("Run", self.run))
+
+
+def test_where_something_failed_or_was_cancelled_run_is_not_said_to_be_due(runner):
+    """ "Not computed yet. Press Run" stood under the error."""
+    lens = Offering(models=["a"], runner=runner)
+    words = lens._empty._words
+    assert words.object == "Press Run." and lens._empty._button.label == "Run"
+    lens.run()
+    assert settle(lens, lambda: len(lens.running) == 1)
+    lens.cancel()
+    assert words.object.startswith("That was cancelled.") and lens._empty._button.visible
+    assert lens._empty._button.label == "Try again"
+    lens.broken = True
+    lens.go.set()
+    lens.run(wait=True)
+    assert lens.desk.errors.objects and words.object.startswith("That failed: see the error above.")
+    lens.broken = False
+    lens.run(wait=True)
+    assert lens.shown.there
+
+
 def test_two_lenses_compute_once_and_one_may_close(runner):
     one, other = Toy(models=["a"], runner=runner), Toy(models=["a"], runner=runner)
     one.run()
