@@ -90,6 +90,18 @@ ASIDE = """() => {
   return x < 150 ? "narrow" : "wide"
 }"""
 """Whether the controls stand beside the question."""
+DARK = """() => {
+  const walk = (root) => {
+    for (const node of root.querySelectorAll("*")) {
+      if (node.tagName === "H4" && node.getBoundingClientRect().width) { return node }
+      const found = node.shadowRoot && walk(node.shadowRoot)
+      if (found) { return found }
+    }
+  }
+  const question = walk(document)
+  return question ? Number(getComputedStyle(question).color.match(/\\d+/)[0]) > 127 : null
+}"""
+"""Whether the question is written as on a dark page: a busy server changes the address first and the colours seconds later."""
 
 
 @contextlib.contextmanager
@@ -226,6 +238,8 @@ def photographed(page, folder: Path, name: str, sizes, themes) -> list[Path]:
                 page.wait_for_function(
                     f"location.search.includes('theme=dark') === {str(dark).lower()}"
                 )
+                with contextlib.suppress(Exception):  # then the picture shows it
+                    page.wait_for_function(f"({DARK})() === {str(dark).lower()}", timeout=60_000)
             page.mouse.move(5, height - 5)  # no tooltip
             laid_out(page, width)
             still(page)

@@ -21,6 +21,7 @@ from dashboards.figures.style import ink
 __all__ = [
     "DASHES",
     "DRAWERS",
+    "RING",
     "rule_area",
     "rule_line",
     "rules_above",
@@ -35,6 +36,8 @@ def small(font_size: float) -> float:
     return max(5.0, font_size - 1)
 
 
+RING = 3.4
+"""Radius of the ring around a marked point, in points."""
 _DOT, _DASH = (1.2, 1.5), (4, 1.5)
 DASHES = {
     "solid": "-",
@@ -101,7 +104,7 @@ def _points(axes, plan, mark: Mark, series: Series, depth: float) -> None:
     if mark.ringed:
         axes.scatter(
             *at,
-            s=46,
+            s=(2 * RING) ** 2,
             marker="o",
             facecolor="none",
             edgecolor=ink("text", plan.theme),

@@ -8,7 +8,7 @@ import numpy as np
 
 from dashboards.figures.labels import broken, spread
 from dashboards.figures.panels import Drawing, Panel, X
-from dashboards.figures.paper_ink import small
+from dashboards.figures.paper_ink import RING, small
 from dashboards.figures.paper_layout import Ink
 from dashboards.figures.placing import obstacles, place_labels
 from dashboards.figures.style import ink, lettering
@@ -71,7 +71,7 @@ def write_labels(figure, axes, plan: Drawing, panel: Panel, style: Ink) -> int:
         return 0
     size = max(4.5, font_size - 1.5) if len(items) > 15 else small(font_size)
     extent = (*sorted(axes.get_xlim()), *sorted(axes.get_ylim()))
-    every = obstacles(plan, panel, at, extent, figure.dpi / 72 * style.line_width)
+    every = obstacles(plan, panel, at, extent, RING * figure.dpi / 72 * style.line_width)
     return place_labels(
         figure, axes, items, *every, size, points=style.line_width, always=len(early)
     )

@@ -34,7 +34,6 @@ _TOUCH, _NEARBY, _STRUCK = (
     2.8,
     0.6,
 )  # margins in typographic points: of dots, of near dots, of drawn lines
-_RING = 2.6  # of a ring's radius
 _GAP = 0.5  # between two names
 _PLACES, _LEAST, _TRIES = 4500, 10, 1000
 """Places that are compared with each other, all names together; places of a name at least; names that are moved at most."""
@@ -190,7 +189,7 @@ def obstacles(
     panel: Panel,
     at: Callable[..., np.ndarray],
     extent: tuple[float, ...],
-    unit: float,
+    ring: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Dots of a panel, and pieces of the lines that are drawn in it: of marks, of intervals and of reference.
 
@@ -202,8 +201,8 @@ def obstacles(
         ``at(x, y)``: pixels, shape (n, 2).
     extent : (left, right, bottom, top)
         Of the axes, in the units of the data.
-    unit : float
-        Pixels per typographic point.
+    ring : float
+        Radius in pixels of the ring around a marked point.
 
     Returns
     -------
@@ -221,7 +220,7 @@ def obstacles(
             dots.append(points)
             if mark.ringed:  # a ring is as much in the way as what stands in it
                 around = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
-                dots.append((points[:, None] + _RING * unit * around).reshape(-1, 2))
+                dots.append((points[:, None] + ring * around).reshape(-1, 2))
             if mark.low is not None:
                 ends = [at(x, series.frame[end]) for end in (mark.low, mark.high)]
                 lines.append(np.hstack(ends))

@@ -60,6 +60,7 @@ _DASHES = {
     "dotdotdotdash": [9, 4, 2, 4, 2, 4, 2, 4],
 }
 """In pixels, the dash first, so that the short sample of a legend has it."""
+_RADIUS = 7.5  # pixels of the ring around a marked point, nearly
 _POINT = 1.3  # pixels of a typographic point
 _LETTER = 5.6  # pixels of a letter of the words beside points, about
 Renderers = dict[str, list[GlyphRenderer]]
@@ -508,7 +509,7 @@ def _worded(plan: Drawing, mark: Mark) -> pd.DataFrame:
 
 def _in_the_way(plan: Drawing, panel: Panel, area: tuple[int, int]) -> dict:
     """What :func:`placed` is told of a panel: dots, lines, and the words of the lines of reference."""
-    dots, lines = obstacles(plan, panel, partial(plan.pixels, area=area), plan.extent, _POINT)
+    dots, lines = obstacles(plan, panel, partial(plan.pixels, area=area), plan.extent, _RADIUS)
     words = []
     for rule in panel.rules:
         if rule.label and rule.axis != "xy" and not (plan.named_at_ends and rule.axis == "y"):

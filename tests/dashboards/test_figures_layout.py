@@ -407,6 +407,23 @@ def test_a_line_that_ends_far_from_the_margin_is_named_beside_its_last_point():
     assert list(named.source.data["_text"]) == ["random-64"]
 
 
+def test_a_name_stands_beside_the_ring_of_its_point_and_not_on_it():
+    """On the screen "zoo-glove-64d" began inside the ring of its chosen layer."""
+    frame = pd.DataFrame(
+        {"model": ["gpt2"] * 3 + ["random-64"], "depth": [0, 0.5, 1, 0], "r": [0.2, 0.3, 0.3, 0.1]}
+    )
+    chosen = frame.iloc[[2, 3]]
+    marks = (Mark("line", frame, "depth", "r", colour="model"),
+             Mark("points", chosen, "depth", "r", colour="model", name="chosen layer", ringed=True))  # fmt: skip
+    plot = screen_draw(FigureSpec("t", marks))
+    (named,) = [one for one in plot.select({"type": LabelSet}) if "_text" in one.source.data]
+    data = named.source.data
+    left, low = float(data["_dx"][0]), float(data["_dy"][0])
+    right, high = left + 5.6 * len(data["_text"][0]), low + 12
+    nearest = np.hypot(np.clip(0, left, right), np.clip(0, low, high))
+    assert nearest > 8
+
+
 def test_words_that_are_wider_than_their_bars_stand_upright_above_them():
     words = ["Can", "a", "forest", "be", "protected", "by", "burning", "it?"]
     frame = pd.DataFrame(
