@@ -213,7 +213,7 @@ def _front(frame, stamp: str) -> FigureSpec:
 
 
 def _course(frame, stamp: str) -> FigureSpec:
-    course = frame.assign(best=frame["search"].cummax())
+    course = frame.assign(best=frame["search"].cummax(), number=frame["number"] + 1)  # as counted
     marks = (
         Mark("points", course, "number", "search", colour="kind", hover=_HOVER),
         Mark("line", course, "number", "best", name="best so far"),

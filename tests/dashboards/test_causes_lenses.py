@@ -303,6 +303,12 @@ def test_architectures_draw_search_and_unseen_apart():
     lens.searches.keep(lens._wish().key, Ready(answer))
     lens.refresh()
     rendered(lens, ["Search and unseen", "Front", "Course"])
+    course = lens.shown.pictures[2].spec  # its sentence counts from 1, and so does its axis
+    drawn = course.marks[0].frame
+    best = int(drawn.loc[drawn["search"].idxmax(), "number"])
+    assert f"network {best} of 40" in course.answer and drawn["number"].tolist() == list(
+        range(1, 41)
+    )
     fresh = pd.DataFrame([
         {"name": one["name"], "formula": one["formula"], "family": one["family"], "seed": seed, "held_out": 0.2 + 0.01 * seed,
          "bits_per_byte": 3.0 + 0.1 * seed, "delta_ll": 0.002 + 0.0001 * seed}
