@@ -21,11 +21,18 @@ __all__ = ["compare_with_r", "r_files", "write_r_folder"]
 _SCRIPT = """# Mixed models of single trials, to be run in this folder: Rscript models.R
 # Needs lme4; with mgcv also a smooth of surprisal.
 suppressPackageStartupMessages(library(lme4))
-# Two optimisers, the higher likelihood: one alone may end at a variance of 0 that would still grow.
+# Three optimisers climb in turns until none does: one alone may end at a variance of 0 that would still grow.
 best <- function(formula, trials) {
-  fits <- lapply(c("bobyqa", "nloptwrap"), function(name)
-    lmer(as.formula(formula), trials, REML = FALSE, control = lmerControl(optimizer = name)))
-  fits[[which.max(sapply(fits, logLik))]]
+  fit <- lmer(as.formula(formula), trials, REML = FALSE)
+  repeat {
+    reached <- as.numeric(logLik(fit))
+    for (name in c("Nelder_Mead", "bobyqa", "nloptwrap")) {
+      other <- lmer(as.formula(formula), trials, REML = FALSE, start = getME(fit, "theta"),
+        control = lmerControl(optimizer = name))
+      if (logLik(other) > logLik(fit)) fit <- other
+    }
+    if (as.numeric(logLik(fit)) - reached < 1e-4) return(fit)
+  }
 }
 # A table with its texts as they were: an apostrophe keeps a spreadsheet from running "=1+1" as a formula.
 table_of <- function(file, ...) {
@@ -67,7 +74,7 @@ _README = """# From BrainLens to R
 - `ours.csv`: what BrainLens got. `models.R` writes `r_results.csv` with the same columns.
 
 Run `Rscript models.R` here. Expected differences, where both converged: AIC and chi2 below .01, slopes below 1e-4 and standard
-errors below 2e-3 of their size. The script takes the better of two optimisers, for one alone may stop at a boundary; a singular
+errors below 2e-3 of their size. The script lets three optimisers climb in turns, for one alone may stop at a boundary; a singular
 fit may differ in its variances, not in its likelihood. The smooth of mgcv is another
 model (penalised, fREML): it shows the shape, its numbers are not ours.
 """
