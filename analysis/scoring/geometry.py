@@ -18,7 +18,7 @@ from analysis.mapping.similarity import debiased_alignment, dissimilarity, rsa
 from analysis.progress import Report
 from analysis.protocol import SIMILARITIES, Protocol
 from analysis.scoring.blocks import side_by_side
-from analysis.statistics.bootstrap import DRAWS_SEED, of_few, recentred, widening
+from analysis.statistics.bootstrap import DRAWS_SEED, of_few, recentred, students, widening
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -247,7 +247,8 @@ def _with_draws(
     .. math:: d_b = \frac1{S F} \sum_s C_{bs} \sum_f \left( v_{fs} + \frac1{n_f} \sum_{g \in f} (M_{bg} - 1) \, l_{gfs} \right)
 
     with :math:`l` the influence of group g on fold f, :math:`M` and :math:`C` how often group and person are drawn. Where folds
-    hold too few groups, whole folds are drawn by their distance from the mean.
+    hold too few groups, whole folds are drawn by their distance from the mean; over one average that distance counts
+    :func:`~analysis.statistics.bootstrap.students` times.
     """
     rng = np.random.default_rng([DRAWS_SEED, 11])
     count, names = protocol.bootstrap, list(dict.fromkeys(person for person, *_ in kept))
@@ -271,6 +272,7 @@ def _with_draws(
             moved = np.stack([times[id(part)][group] for group in groups.tolist()])
             if coarse:
                 spread = (values[fold] - values.mean()) * np.sqrt(folds / max(folds - 1, 1))
+                spread *= 1.0 if several else students(folds)  # ten folds tell little of it
                 change = moved.mean(axis=0) * np.sqrt(len(groups)) * spread
             else:
                 change = found @ moved / len(groups)

@@ -25,6 +25,7 @@ __all__ = [
     "of_few",
     "paired",
     "recentred",
+    "students",
     "widening",
 ]
 
@@ -387,9 +388,14 @@ def of_few(people: int) -> float:
     """
     if not 1 < people < ENOUGH_PEOPLE:
         return 1.0
+    return float(np.sqrt(people / (people - 1))) * students(people)
+
+
+def students(number: int) -> float:
+    r"""How much wider Student's interval of a mean of so many values is than a normal one: :math:`t_{.975, n - 1} / z_{.975}`."""
     from scipy.stats import norm, t
 
-    return float(np.sqrt(people / (people - 1)) * t.ppf(0.975, people - 1) / norm.ppf(0.975))
+    return float(t.ppf(0.975, number - 1) / norm.ppf(0.975)) if number > 1 else 1.0
 
 
 def recentred(draws: np.ndarray, value: float, widened: float = 1.0) -> np.ndarray:

@@ -34,7 +34,7 @@ STEPS = {
     "splits": 1,
     "mapping": 6,
     "summary": 4,
-    "bootstrap": 5,
+    "bootstrap": 6,
     "ceiling": 7,
     "controls": 4,
     "joint fit": 6,

@@ -191,6 +191,23 @@ def test_the_intervals_cover(method):
     assert coverage(method, 60) >= 0.85
 
 
+def test_ten_folds_drawn_whole_count_as_students_t(monkeypatch):
+    """Folds of three groups have no influences of single groups: of one average their spread is that of ten values."""
+    from analysis.scoring import geometry
+
+    recording, x = planted(n_groups=32, per=4, n_people=1)
+    protocol = QUICK.but(method="rsa", folds=10)
+    parts = make_folds(recording, protocol)
+
+    def width() -> float:
+        fit = fit_geometry(x, recording, protocol, parts, SILENT, draws=True)
+        return float(np.ptp(np.percentile(fit.draws_r.values, [2.5, 97.5])))
+
+    wide = width()
+    monkeypatch.setattr(geometry, "students", lambda number: 1.0)
+    assert wide / width() == pytest.approx(2.26216 / 1.95996, rel=1e-4)
+
+
 def test_a_similarity_needs_enough_stimuli_and_gives_no_predictions(tmp_path):
     recording, x = planted(n_groups=6, per=4)
     with pytest.raises(BrainLensError, match="holds out 4 stimuli: too few for a geometry"):
