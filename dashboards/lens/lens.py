@@ -417,8 +417,29 @@ class Lens(pn.viewable.Viewer):
         self._beside = bool(self.selection.picked)  # the inspector opens, or is open
         while len(self._frames) < len(pictures):
             self._frames.append(Frame(self._pick))
-        for place, (frame, picture) in enumerate(zip(self._frames, pictures, strict=False)):
-            zoom = {"zoom": self.selection.zoom, "zoomed": self._zoomed} if place == 0 else {}
+        pairs = list(zip(self._frames, pictures, strict=False))
+        self._draw_frames(pairs[:1], alone=len(pairs) == 1)
+        shown = self._frames[: len(pictures)]
+        if shown != self._figure_tab.objects:
+            self._figure_tab.objects = shown
+        self._mark()
+        others = partial(self._draw_others, view, pairs[1:])
+        if len(pairs) > 1 and not later(0, others):  # in a page the first figure is sent before
+            others()
+
+    def _draw_others(self, view: View, pairs: list[tuple[Frame, Picture]]) -> None:
+        if self.shown is view:
+            began = time.monotonic()
+            self._draw_frames(pairs, alone=False)
+            for frame, _ in pairs:
+                frame.mark(self.selection.picked)
+            if Lens.parts_rest_until > began:
+                Lens.parts_rest_until += REST * (time.monotonic() - began)
+
+    def _draw_frames(self, pairs: list[tuple[Frame, Picture]], *, alone: bool) -> None:
+        for frame, picture in pairs:
+            first = frame is self._frames[0]
+            zoom = {"zoom": self.selection.zoom, "zoomed": self._zoomed} if first else {}
             zoom |= {
                 "window": self.client.window,
                 "room": broad(self.client.across, inspected=self._beside),
@@ -427,17 +448,13 @@ class Lens(pn.viewable.Viewer):
                 frame.draw(
                     picture,
                     theme=self.selection.theme,
-                    alone=len(pictures) == 1,
-                    first=place == 0 and not self.panels,
-                    height=self._panel(len(pictures)) if self.panels else PLOT_HEIGHT,
+                    alone=alone,
+                    first=first and not self.panels,
+                    height=self._panel(1 if alone else 2) if self.panels else PLOT_HEIGHT,
                     **zoom,
                 )
             except Exception as error:  # the figure fails, the table and the rest stay
                 self.fail(error, where=f"figure {picture.label}")
-        shown = self._frames[: len(pictures)]
-        if shown != self._figure_tab.objects:
-            self._figure_tab.objects = shown
-        self._mark()
 
     def _panel(self, panels: int) -> int:
         """Height of a panel; one that is alone has the window, but for the line that answers it."""

@@ -203,6 +203,27 @@ def test_parts_of_a_result_are_drawn_seldom_in_a_page_and_the_last_is_drawn(runn
     assert drawn == [one, other, one]
 
 
+def test_the_first_figure_is_sent_before_the_others_are_made(runner, monkeypatch):
+    waiting, drawn = [], []
+    monkeypatch.setattr("dashboards.lens.lens.later", lambda s, then: waiting.append(then) or True)
+    monkeypatch.setattr(
+        "dashboards.lens.parts.Frame.draw",
+        lambda self, picture, **how: drawn.append((picture.label, how["first"], how["alone"])),
+    )
+    lens = Toy(models=["a"], runner=runner)
+    lens.results["a"] = "whole"
+    picture = lens.view().pictures[0]
+    three = View(tuple(replace(picture, label=name) for name in "ABC"))
+    lens.show(three)
+    assert drawn == [("A", True, False)] and len(waiting) == 1
+    waiting.pop()()
+    assert drawn[1:] == [("B", False, False), ("C", False, False)]
+    lens.show(three)
+    lens.show(lens.view())  # another one came meanwhile
+    waiting.pop()()
+    assert [name for name, *_ in drawn[3:]] == ["A", picture.label] and not waiting
+
+
 def test_a_whole_that_comes_first_leaves_no_part_to_draw(runner, monkeypatch):
     waiting = []
     monkeypatch.setattr("dashboards.lens.lens.later", lambda s, then: waiting.append(then) or True)
