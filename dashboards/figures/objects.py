@@ -99,8 +99,19 @@ def _panel(plan: Drawing, panel: Panel, width: int, height: int):
 
 
 def _columns(mark: Mark, frame: pd.DataFrame) -> list[str]:
-    """What stands behind an element: everything a hover or a linked selection may ask for."""
-    return [name for name in frame.columns if name not in (X, mark.y)]
+    """What stands behind an element: everything a hover or a linked selection may ask for.
+
+    Columns of tables (the choices behind a step) are left out: HoloViews sorts what it is given, and these have no order.
+    """
+    several = (dict, list, tuple, set)
+    return [
+        name
+        for name in frame.columns
+        if name not in (X, mark.y)
+        and not (
+            frame[name].dtype == object and frame[name].map(lambda v: isinstance(v, several)).any()
+        )
+    ]
 
 
 def _points(plan: Drawing, mark: Mark) -> list:
@@ -207,7 +218,7 @@ def _bars(plan: Drawing, mark: Mark) -> list:
                 "y1": frame[mark.y],
             }
         )
-        known = [name for name in frame.columns if name not in (*boxes.columns, X)]
+        known = [one for one in (mark.y, *_columns(mark, frame)) if one not in boxes.columns]
         boxes = pd.concat(
             [boxes.reset_index(drop=True), frame[known].reset_index(drop=True)], axis=1
         )

@@ -47,3 +47,19 @@ def test_many_models_are_one_element_and_two_lenses_link_through_their_models():
     hv.render(linked)
     kept = link.filter(pd.concat(points))
     assert set(kept["model"]) == {"gpt2-xl"} and len(kept) == 2
+
+
+@pytest.mark.parametrize("kind", ["points", "bars", "line"])
+def test_columns_of_tables_do_not_stop_a_picture(kind):
+    """Steps of Trust's waterfall carry their choices, which have no order: nothing of it could be shown."""
+    import holoviews as hv
+
+    from dashboards.figures.objects import holoviews
+    from dashboards.figures.spec import FigureSpec, Mark
+
+    frame = pd.DataFrame(
+        {"x": [1.0, 2.0], "r": [0.1, 0.2], "model": "gpt2", "changes": [{"folds": 3}, {"seeds": 1}]}
+    )
+    for colour in ("model", None):
+        made = holoviews(FigureSpec("t", (Mark(kind, frame, "x", "r", colour=colour),)))
+        hv.render(made)
