@@ -461,7 +461,7 @@ def _cells() -> Iterator[Cell]:
                    size | {"people": people, "r": 0.0, "targets": 1, "layers": 12},
                    {"nested": 0.95, "above 0": 0.025} | subject, {"nested": 0.0, "one subject": 0.0},
                    True, SECOND)  # fmt: skip
-    for people in (0, 6):
+    for people in (0, 6, 2, 3):
         yield Cell(f"equal models, {f'{people} people' if people else 'averaged'}", equal_models,
                    dict(groups=32, length=4, targets=3, width=12, r=0.6, people=people),
                    {"difference": 0.95, "p <= .05": 0.05}, {"difference": 0.0}, True, SECOND)  # fmt: skip

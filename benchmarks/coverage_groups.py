@@ -1,15 +1,16 @@
-"""What intervals of regions, of their shares of the ceiling, and of differences between two models by item cover."""
+"""What intervals of regions and their shares of the ceiling, of differences by item, and of similarities cover."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["cells", "compared_items", "region_intervals"]
+__all__ = ["cells", "compared_items", "region_intervals", "similarities"]
 
 
 def _people(rng, signal: np.ndarray, strength: np.ndarray) -> np.ndarray:
@@ -106,8 +107,41 @@ def compared_items(design, seeds, *, people, r, groups, length, targets, width, 
     return outcomes
 
 
+def similarities(design, seeds, *, people, r, groups, length, targets, width, spread):
+    """Every measure of similarity with responses of people who differ in the strength of their signal."""
+    from analysis.mapping.splits import make_folds
+    from analysis.progress import SILENT
+    from analysis.protocol import SIMILARITIES
+    from analysis.scoring.geometry import fit_geometry
+    from benchmarks.coverage import defended, population, recorded
+
+    rng = np.random.default_rng(design)
+    n, who = groups * length, max(people, 1)
+    x = rng.standard_normal((n, width))
+    signal = x @ population(7, width, targets)
+    outcomes = []
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        apart = spread if people > 1 else 0.0
+        strength = np.clip(r + apart * rng.standard_normal(who), 0, 0.95) if r else np.zeros(who)
+        y = _people(rng, signal, strength)
+        recording = recorded(y, np.repeat(np.arange(who), targets) if people else None, length)
+        found = {}
+        for method in SIMILARITIES:
+            protocol = defended(seeds=1, method=method, layer="last")
+            parts = make_folds(recording, protocol)
+            fit = fit_geometry(x, recording, protocol, parts, SILENT, draws=True)
+            low, high = np.percentile(fit.draws_r.values, [2.5, 97.5])
+            found[method] = (float(fit.r.mean()), float(low), float(high))
+            found[f"{method}, above 0"] = float(low > 0)
+        outcomes.append(found)
+    return outcomes
+
+
 def cells() -> Iterator[tuple]:
     """Arguments of the grid's cells."""
+    from analysis.protocol import SIMILARITIES
+
     for people in (4, 10):
         yield (
             f"regions, {people} people, r 0.5",
@@ -117,12 +151,22 @@ def cells() -> Iterator[tuple]:
             {},
             True,
         )
-    for people in (0, 6):
+    for people in (0, 6, 2, 3):
         yield (
             f"items of equal models, {f'{people} people' if people else 'averaged'}",
             compared_items,
             dict(people=people, r=0.6, groups=32, length=4, targets=3, width=12, spread=0.15),
             {"difference by item": 0.95, "a trend is shown": 0.05},
             {"difference by item": 0.0},
+            True,
+        )
+    for people, r in product((0, 2, 3, 6), (0.6, 0.0)):
+        nothing = {} if r else {f"{method}, above 0": 0.025 for method in SIMILARITIES}
+        yield (
+            f"similarity, {f'{people} people' if people else 'averaged'}, r {r:g}",
+            similarities,
+            dict(people=people, r=r, groups=32, length=4, targets=6, width=12, spread=0.08),
+            dict.fromkeys(SIMILARITIES, 0.95) | nothing,
+            {} if r else dict.fromkeys(SIMILARITIES, 0.0),
             True,
         )

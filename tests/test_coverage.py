@@ -119,6 +119,10 @@ def speaks(row: dict) -> str:
         return cell.partition(",")[0]
     if cell.startswith("ceiling of a story"):
         return "story ceiling"
+    if cell.startswith("similarity"):
+        return "similarity"
+    if cell in ("equal models, 2 people", "equal models, 3 people"):
+        return "difference, few people"
     return {
         "p <= .05": "difference, averaged",
         "claimed": "families",
@@ -198,3 +202,14 @@ def test_a_result_is_told_with_what_its_intervals_kept():
     said = beside("share", "pools")
     assert said.count("Measured in simulations") == 1 and ". A high ceiling" in said
     assert beside() == ""
+
+
+@pytest.mark.parametrize(
+    ("people", "said"),
+    [(None, ""), (0, "averaged responses"), (2, "in two or three people"), (4, "")],
+)
+def test_what_is_said_of_a_difference_goes_with_the_number_of_people(people, said):
+    from analysis.answers.compare.pair import _few
+
+    told = beside(*_few(people))
+    assert said in told and bool(told) == bool(said)

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from analysis.ceiling.result import Ceiling
-from analysis.protocol import Protocol
+from analysis.protocol import SIMILARITIES, Protocol
 from analysis.scoring import words
 from analysis.scoring.blocks import empty_layers
 from analysis.scoring.nested import nested_draws, picked, ratio_interval
@@ -433,6 +433,8 @@ class Score:
         if about["scored_unit"] == "tr":  # stories were simulated by themselves
             wide = self.ceiling.kind == "synchrony" and about["n_subjects"] < SOME_PEOPLE
             return ("story ceiling",) if wide else ()
+        if self.protocol.method in SIMILARITIES:
+            return ("similarity",) if about["n_subjects"] > 1 and not about["averaged"] else ()
         return beside_result(
             people=about["n_subjects"],
             averaged=about["averaged"],

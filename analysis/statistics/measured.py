@@ -48,6 +48,8 @@ MEASURED = {
     "story ceiling": ("ceiling of a story 0.3, 6 people", "ceiling", 0.985),
     "lower bound": ("ceiling 0.35, 3 people, 3 shared, own 0", "lower bound, own", 0.9175),
     "difference, averaged": ("equal models, averaged", "p <= .05", 0.0225),
+    "difference, few people": ("equal models, 3 people", "p <= .05", 0.0075),
+    "similarity": ("similarity, 6 people, r 0.6", "cka", 0.98),
     "ranks": ("three models, averaged", "rank of the last", 1.0),
     "families": ("families, rho 0, between 0.6, t4", "claimed", 0.029),
     "delta-LL": ("delta-LL, 10 texts, effect 0", "delta-LL", 0.99),
@@ -79,6 +81,10 @@ _SENTENCES = {
     "lower bound": "of three people the interval of a low bound (.14) covers in {share} of data sets.",
     "difference, averaged": "of two equal models of averaged responses p is .05 or less in {share} of data sets: the test is on "
     "the careful side.",
+    "difference, few people": "of two equal models in two or three people p is .05 or less in {share} of data sets or fewer: the "
+    "test is on the careful side, and its interval wide.",
+    "similarity": "over people the interval of a similarity is on the wide side; of rsa and cka it covers in {share} of data "
+    "sets or more.",
     "ranks": "an interval of ranks is wide: it held the rank of a lesser model in {share} of data sets, and those of two equal "
     "models both of their ranks in 93.0 % (six people) to 98.0 % (averages).",
     "families": "of two unrelated measures a relation is claimed in {share} of data sets where families differ a lot: the rule "

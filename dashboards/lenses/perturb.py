@@ -31,6 +31,7 @@ from dashboards.work.outcome_computations import (
     Answers,
     Outcomes,
     asked_of,
+    bits_seconds,
     outcome_key,
     priced,
     reading_seconds,
@@ -531,14 +532,14 @@ def _stamped(own: str) -> str:
 
 def _look(model: str, how: str, seed: int, **asked):
     """The curve where it is stored, else what it costs, or why the model's words cannot be hidden so."""
-    from analysis.answers.occlusion import stored_curve
+    from analysis.answers.occlusion import LEVELS, stored_curve
 
     try:
         must_apply(f"{model}@mask:50:{how}")
     except BrainLensError as error:
         return Refused(str(error))
     found = stored_curve(model, how=how, seed=seed, **asked)
-    return priced(model, 5 * reading_seconds(model)) if found is None else Ready(found)
+    return priced(model, len(LEVELS) * bits_seconds(model)) if found is None else Ready(found)
 
 
 def _python(choice, kind: str) -> str:

@@ -167,6 +167,7 @@ def test_a_planted_geometry_is_found_at_its_layer_and_another_one_is_not(tmp_pat
     name = {"rsa": "RSA", "cka": "CKA", "shape": "shape similarity"}.get(method, "matched")
     assert f"is like planted with {name}" in made.sentence()
     assert "no ceiling is known" in made.sentence()
+    assert made.measured == ("similarity",)  # of people; nothing of scores by a regression
 
 
 def coverage(method: str, runs: int) -> float:

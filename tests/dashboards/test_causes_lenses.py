@@ -366,3 +366,13 @@ def test_a_variant_that_cannot_be_is_told_before_any_model_runs(variant, said):
     assert not model_problem("zoo-masked-1m@mask:30:token")
     result = CliRunner().invoke(main, ["score", "random-16", name, "--on", "simulated"])
     assert result.exit_code and said in result.output and "random-16" not in result.output
+
+
+def test_a_masked_model_is_priced_by_the_pass_that_it_needs_for_each_token():
+    from dashboards.work.outcome_computations import bits_seconds, reading_seconds
+
+    causal, masked = (
+        f(name) for f in (bits_seconds,) for name in ("zoo-causal-1m", "zoo-masked-1m")
+    )
+    assert 2 < causal < 5 and 30 < masked < 60  # 2.5 and 44 s on one quiet core
+    assert reading_seconds("zoo-masked-1m") > masked

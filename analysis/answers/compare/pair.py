@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, p_value, plural
 from analysis.statistics import paired
+from analysis.statistics.bootstrap import ENOUGH_PEOPLE
 from analysis.statistics.measured import beside
 from data.errors import BrainLensError
 
@@ -72,11 +73,7 @@ def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
         "difference (95 %, the same people and stimulus groups drawn for both, every fold with the layer chosen for it"
         + (f"; {p_value(p)}" if np.isfinite(p) else "")
         + ")."
-        + (
-            f" {beside('difference, averaged')}"
-            if np.isfinite(low) and people is not None and people <= 1
-            else ""
-        )
+        + (f" {beside(*_few(people))}" if np.isfinite(low) and _few(people) else "")
     )
     axes = {
         "x_title": f"r of {second['model']}",
@@ -91,3 +88,10 @@ def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
         facts={"difference": gap, "low": low, "high": high, "p": p},
         axes=axes,
     )
+
+
+def _few(people: int | None) -> tuple[str, ...]:
+    """Kinds of :func:`~analysis.statistics.measured.beside` for a difference in so many people."""
+    if people is None or people >= ENOUGH_PEOPLE:
+        return ()
+    return ("difference, averaged",) if people <= 1 else ("difference, few people",)
