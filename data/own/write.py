@@ -34,9 +34,14 @@ def write(recording: Recording, path: str | Path) -> Path:
     Raises
     ------
     BrainLensError
-        For another suffix.
+        For another suffix, and for a story, whose words have times that these files do not keep.
     """
     path = Path(path)
+    if recording.presentation is not None:
+        raise BrainLensError(
+            f"{recording.id} is a story: the times of its words do not fit into a table of samples",
+            remedy="Keep its signals and words beside a story.toml; see docs/stories.md",
+        )
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise unknown("format", kind, SUFFIXES)

@@ -14,6 +14,7 @@ import pytest
 
 from data import mapped
 from data.errors import BrainLensError
+from data.own.write import write
 from data.presentation import Presentation, sample_table
 from data.stories import story as story_module
 from data.stories.epoch_files import read_epochs
@@ -311,6 +312,13 @@ def test_a_story_of_runs_people_and_words(tmp_path):
         recording.content_hash
         != __import__("dataclasses").replace(recording, presentation=other).content_hash
     )
+
+
+def test_a_story_is_not_written_without_its_words(tmp_path):
+    """A table of its samples reads back as a recording whose words have no times."""
+    with pytest.raises(BrainLensError, match="fox is a story: the times of its words"):
+        write(read_story(story(tmp_path)), tmp_path / "fox.nc")
+    assert not (tmp_path / "fox.nc").exists()
 
 
 def said(folder: Path, old: str, new: str) -> None:
