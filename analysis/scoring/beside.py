@@ -26,6 +26,7 @@ __all__ = [
     "Oasm",
     "beyond",
     "first_seed",
+    "no_oasm",
     "oasm_key",
     "oasm_of",
     "stored_oasm",
@@ -70,6 +71,14 @@ def oasm_key(content_hash: str, protocol: Protocol) -> str:
     return content_key("oasm", content_key("data", content_hash, first_seed(protocol).key()))
 
 
+def no_oasm(recording: Recording) -> str:
+    """Why OASM is not computed on a recording, in words; empty where it can be."""
+    if recording.sampled:
+        return "its rows are samples of a run"
+    many = recording.n_stimuli > OASM_STIMULI
+    return f"{recording.n_stimuli:,} stimuli are more than {OASM_STIMULI:,}" if many else ""
+
+
 def oasm_of(
     recording: Recording, protocol: Protocol, *, store=None, report: Report = SILENT
 ) -> Oasm:
@@ -80,12 +89,7 @@ def oasm_of(
     BrainLensError
         For samples of a run (its blocks are no stimuli), and above :data:`OASM_STIMULI` stimuli.
     """
-    if recording.sampled or recording.n_stimuli > OASM_STIMULI:
-        why = (
-            "its rows are samples of a run"
-            if recording.sampled
-            else f"{recording.n_stimuli:,} stimuli are more than {OASM_STIMULI:,}"
-        )
+    if why := no_oasm(recording):
         raise BrainLensError(
             f"OASM is not computed on {recording.id}: {why}",
             remedy="Read the shuffled twin of the score instead",

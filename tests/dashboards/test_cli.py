@@ -13,8 +13,14 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from analysis.answers.trust.asked import Asked
+from analysis.answers.trust.doubts import _oasm_seconds
+from analysis.protocol import preset
 from dashboards.command.cli import main
+from dashboards.command.console import _doubts
+from data.catalog.catalog import recording
 from data.errors import BrainLensError
+from tests.analysis.conftest import build_score
 
 QUICK = ["--set", "bootstrap=50", "--set", "criterion=gcv", "--set", "unique=no"]
 
@@ -298,8 +304,6 @@ def test_help_needs_nothing_heavy():
 
 
 def test_two_versions_side_by_side_in_a_table_in_words_and_in_a_file(tmp_path):
-    from data.catalog.catalog import recording
-
     one, pairs = recording("simulated-reading"), []
     texts = one.column(one.context)
     mean = np.nanmean(one.responses.values, axis=1)
@@ -324,8 +328,6 @@ def test_two_versions_side_by_side_in_a_table_in_words_and_in_a_file(tmp_path):
 
 
 def test_a_filter_by_its_name_and_ready_activations_as_a_model(tmp_path):
-    from data.catalog.catalog import recording
-
     one = recording("simulated-reading")
     ids = np.array([str(i) for i in one.stimuli.index])
     np.savez(
@@ -412,3 +414,13 @@ def test_a_model_that_cannot_be_run_is_told_before_the_first_is(
     first, *options = command
     result = CliRunner().invoke(main, [first, "zoo-causal-200k", name, *options])
     assert result.exit_code != 0 and re.search(words, result.output), result.output
+
+
+def test_a_story_is_not_sent_to_trust_for_what_trust_does_not_compute():
+    """OASM has a column for each stimulus; samples of a run are none, and its price there is nothing."""
+    found = build_score()
+    assert "not run, see 'brainlens trust'" in _doubts(found, recording("simulated"))
+    told = _doubts(found, recording("simulated-story"))
+    assert "its rows are samples of a run" in told and "trust" not in told
+    asked = Asked(("random-8",), "simulated-story", preset("story"))
+    assert _oasm_seconds(asked, recording("simulated-story")) == 0

@@ -16,7 +16,7 @@ from analysis.models.catalog import card
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring import folds, verb
-from analysis.scoring.beside import OASM_STIMULI, beyond, oasm_of
+from analysis.scoring.beside import beyond, no_oasm, oasm_of
 from analysis.scoring.comparisons import ceiling_of
 from analysis.scoring.cost_beside import court_seconds, fit_seconds, joint_seconds
 from data.errors import BrainLensError
@@ -91,7 +91,7 @@ def _leaks(asked: Asked, recording: Recording, store, report: Report) -> Answer:
 
 
 def _oasm_seconds(asked: Asked, recording: Recording) -> float:
-    if recording.n_stimuli > OASM_STIMULI:
+    if no_oasm(recording):
         return 0.0
     return 5 * fit_seconds(recording, asked.protocol, recording.n_measured, 2)
 
