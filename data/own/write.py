@@ -34,7 +34,7 @@ def write(recording: Recording, path: str | Path) -> Path:
     Raises
     ------
     BrainLensError
-        For another suffix, and for a story, whose words have times that these files do not keep.
+        For another suffix, and for a story: these files do not keep the times of its words.
     """
     path = Path(path)
     if recording.presentation is not None:

@@ -315,7 +315,7 @@ def test_a_story_of_runs_people_and_words(tmp_path):
 
 
 def test_a_story_is_not_written_without_its_words(tmp_path):
-    """A table of its samples reads back as a recording whose words have no times."""
+    """A table of its samples has no times of words, and does not read back where a sample holds none."""
     with pytest.raises(BrainLensError, match="fox is a story: the times of its words"):
         write(read_story(story(tmp_path)), tmp_path / "fox.nc")
     assert not (tmp_path / "fox.nc").exists()
