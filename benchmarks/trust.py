@@ -175,7 +175,11 @@ def grid() -> list[Planted]:
                 {"no leak": ("at most", 0.1)}),
     ]  # fmt: skip
     crowds = ((0, 0.0), (4, 0.2), (4, 0.0), (8, 0.2), (8, 0.0))
-    for share, kinds in ((0.2, crowds[:2]), (0.5, crowds), (0.8, crowds[:2])):
+    for share, kinds in (
+        (0.2, crowds[:2]),
+        (0.5, (*crowds, (2, 0.2), (3, 0.2))),
+        (0.8, crowds[:2]),
+    ):
         for people, spread in kinds:
             who = (
                 "one average" if not people else f"{people} people {'apart' if spread else 'alike'}"

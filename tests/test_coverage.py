@@ -181,7 +181,10 @@ def test_the_ceiling_of_the_recording_that_ships_is_the_planted_one():
 def test_omega_of_two_people_is_not_told_with_the_coverage_of_four():
     from analysis.statistics.measured import omega_covers
 
-    assert "counts 9.2 times" in omega_covers(2) and "%" not in omega_covers(3)
+    assert "counts 9.2 times" in omega_covers(
+        2
+    ) and "97.5 % of data sets with 2 people" in omega_covers(2)
+    assert "counts 2.7 times" in omega_covers(3) and "of data sets with 3 people" in omega_covers(3)
     assert "4 people" in omega_covers(4)
 
 

@@ -101,6 +101,8 @@ _SENTENCES = {
 
 OMEGA = {
     "one average": (0.925, 0.97),
+    "2 people apart": (0.975, 0.975),
+    "3 people apart": (0.963, 0.963),
     "4 people alike": (0.99, 0.99),
     "4 people apart": (0.855, 0.885),
     "8 people alike": (0.995, 0.995),
@@ -126,7 +128,7 @@ def omega_covers(people: int) -> str:
     if people < ENOUGH_PEOPLE:
         return (
             f"the spread between {people} people counts {of_few(people):.1f} times, for so few tell little of how people "
-            "differ; what its interval holds was simulated of four people and more, where it does not count so"
+            f"differ; {held} {said[f'{people} people apart']} of data sets with {people} people whose shares differ by 20 points"
         )
     many = "8" if people >= 6 else "4"
     narrow = " (too narrow: four people tell little of how people differ)" if many == "4" else ""
