@@ -169,6 +169,16 @@ def test_what_is_said_of_ranks_is_what_was_found():
     assert f"{percent(low, 1)} (six people) to {percent(high, 1)} (averages)" in beside("ranks")
 
 
+def test_what_is_said_of_delta_ll_below_0_is_what_was_found():
+    told = json.loads((RESULTS / "coverage.json").read_text(encoding="utf-8"))
+    below = [
+        row["rate"]
+        for row in told["rows"]
+        if row["cell"].startswith("delta-LL") and row["measure"] == "below 0"
+    ]
+    assert f"below 0 in up to {percent(max(below), 1)} of them" in beside("delta-LL")
+
+
 def test_the_ceiling_of_the_recording_that_ships_is_the_planted_one():
     """A fifth of its targets is noise: one ratio of means gave .56 for .53."""
     measured = recording("simulated")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.answers.answer import decimal, interval, listed, plural
+from analysis.answers.groups import grouped
 from analysis.answers.layers import layers
+from analysis.answers.reading import benchmark
 from analysis.answers.task import own_task
 from analysis.answers.untrained import own_untrained
 from data.errors import BrainLensError
@@ -32,6 +36,31 @@ def test_layers_of_an_averaged_recording_have_no_share_of_a_ceiling(make_score):
 def test_more_than_the_ceiling_is_said_not_clipped(make_score):
     sentence = layers([make_score(ceiling=0.38)]).sentence
     assert "of the ceiling .38, which is too low for this measure" in sentence
+
+
+def test_a_negative_score_has_no_share_of_a_negative_ceiling(make_score):
+    score = make_score(height=-0.3, ceiling=-0.1)
+    assert score.value < 0 and score.ceiling.divides and score.ceiling.high < 0
+    assert np.isnan(score.share).all() and score.table()["normalised"].isna().all()
+    assert score.per_target()["normalised"].isna().all()
+    assert grouped([score], "subject").frame["normalised"].isna().all()
+
+
+def test_the_ceiling_of_an_average_divides_no_single_persons_times(make_score):
+    score = make_score()
+    average = {"kind": "split-half", "holds_for": "the average over people", "value": 0.2}
+    score = replace(score, ceiling=replace(score.ceiling, **average))
+    row = benchmark([score]).frame.iloc[0]
+    assert row["ceiling"] == 0.2 and np.isnan(row["normalised"]) and np.isnan(score.share).all()
+    assert "% of the ceiling" not in layers([score]).sentence + score.sentence()
+
+
+def test_only_the_lower_edge_of_the_grid_of_penalties_is_warned_of(make_score):
+    score = make_score()
+    smallest, *_, largest = score.protocol.alphas
+    for alpha, warned in ((smallest, True), (largest, False)):
+        at = replace(score, dataset=score.dataset.assign(alpha=0 * score.dataset.alpha + alpha))
+        assert any("smallest of the grid" in line for line in at.warnings()) == warned
 
 
 def test_a_constant_layer_is_kept_and_named(make_score):

@@ -196,6 +196,7 @@ def extrapolation_bias(simulations, people=5, ceiling_=0.6):
 def test_extrapolated_ceiling_is_biased_and_says_so():
     bias, coverage, found = extrapolation_bias(8)
     assert bias < -0.03 and coverage < 0.9  # measured over 200 simulations in docs/method.md
+    assert found.low < found.value < found.high
     assert (
         "biased: extrapolating from 5 people" in found.flag and found.resampled == "pools and folds"
     )

@@ -172,7 +172,9 @@ def test_the_ceiling_is_told_for_what_it_holds(make_score):
         return methods.paragraph(replace(score, ceiling=replace(score.ceiling, **fields)))
 
     assert "divided by it as a ratio of means" in said() and "values above 1 were kept." in said()
-    assert "scores were not divided by it" in said(kind="leave-one-out", holds_for="nothing")
+    bound = said(kind="leave-one-out", holds_for="nothing")
+    assert "scores were not divided by it" in bound
+    assert "predicting each subject from all targets of the others" in bound  # not from their mean
     assert "is a published value (Schrimpf et al. 2021)" in said(
         kind="published", flag="Schrimpf et al. 2021", holds_for="the aggregate"
     )

@@ -161,6 +161,11 @@ def test_real_recordings_are_averaged_with_the_same_weight_and_simulated_ones_ar
     )  # 2 + 2 degrees of freedom
     assert "one and two are of the same sentences: it is too narrow" in said.caption
     apart = answer([as_real("one", 0.1), as_real("two", 0.3, found.words.assign(text="word"))])
+    two = as_real("two", 0.3)
+    short = answer([as_real("one", 0.1), replace(two, rows=two.rows.assign(n_texts=2))])
+    mean = short.frame.set_index("recording").loc["mean of 2"]  # two texts tell no spread
+    assert mean["delta_ll"] == pytest.approx(0.2) and np.isnan([mean["low"], mean["high"]]).all()
+    assert "It has no interval: one of them has fewer than 3 texts." in short.caption
     assert "takes recordings as independent. " not in apart.caption and apart.caption.endswith(
         "recordings as independent."
     )

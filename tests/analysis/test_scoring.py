@@ -339,6 +339,20 @@ def test_a_preview_is_the_score_of_some_targets_and_the_layers_do_not_depend_on_
     )
 
 
+def test_a_random_embedding_is_drawn_anew_under_each_seed_even_where_the_folds_are_the_same(
+    simulated, store
+):
+    protocol = QUICK.but(
+        split="leave-one-group-out", seeds=3, shuffled_twin=False, bootstrap=10, ceiling="none",
+        controls=("length", "random-embedding"),
+    )  # fmt: skip
+    few = simulated.select(targets=np.arange(4))
+    found = score("random-8", few, protocol, store=store).controls.set_index("control")
+    assert found.loc["length", "r_seed_low"] == found.loc["length", "r_seed_high"]
+    drawn = found.loc["random-embedding"]
+    assert drawn["r_seed_low"] < drawn["r"] < drawn["r_seed_high"]
+
+
 def test_a_control_of_another_kind_of_recording_is_refused_before_a_model_reads():
     with pytest.raises(
         BrainLensError, match=r"no control word-length .* Choose the protocol epochs"

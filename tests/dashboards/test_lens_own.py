@@ -10,12 +10,14 @@ import pytest
 
 from analysis.answers.layers import layers
 from analysis.protocol import preset
+from analysis.scoring.provenance import recorded
 from dashboards import Layers, Task, Untrained
-from dashboards.lenses.layers import by_group, control_rules, profile
+from dashboards.lenses.layers import by_group, ceiling_rules, control_rules, profile
 from dashboards.lenses.untrained import SCHEMES
 from dashboards.work import identity
 from dashboards.work.jobs import Job, Runner
 from dashboards.work.ledger import Ready
+from data.catalog.catalog import recording
 from data.errors import BrainLensError
 from tests.analysis.conftest import build_score
 
@@ -170,6 +172,22 @@ def test_the_random_embedding_and_the_ceiling_stand_in_every_untrained_figure(sc
     assert {"seed", "layer", "n_stimuli", "source"} <= columns(chosen.spec)["single seeds"]
     assert chosen.spec.marks[1].frame["seed"].tolist() == [0, 1, 2, 3, 4]
     assert {"layer", "n_stimuli", "ceiling", "source"} <= columns(layer.spec)["line"]
+
+
+def test_what_others_predict_and_the_planted_ceiling_are_drawn_beside_the_ceiling():
+    told = recorded(recording("simulated"))["planted_ceiling"]
+    score = made(MODELS[0])
+    about = score.provenance["recording"] | {"planted_ceiling": told}
+    lower = dataclasses.replace(score.ceiling, kind="leave-one-out", value=0.4, holds_for="nothing")
+    score = dataclasses.replace(
+        score,
+        provenance=score.provenance | {"recording": about},
+        ceiling=dataclasses.replace(score.ceiling, lower_bound=lower),
+    )
+    labels = [rule.label for rule in ceiling_rules(score, normalised=False)]
+    assert labels == [
+        "ceiling 0.50", "other people 0.40 (lower bound)", f"planted ceiling {told:.2f}",
+    ]  # fmt: skip
 
 
 def test_without_a_ceiling_raw_r_is_shown_and_said():
