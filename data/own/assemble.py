@@ -61,7 +61,7 @@ def assembled(
             "stimulus": ids,
             "target": np.asarray(targets, dtype=object),
             **{
-                role: ("target", np.asarray(values, dtype=object))
+                role: ("target", _plain(values))
                 for role, values in coords.items()
                 if role not in ("stimulus", "target")
             },
@@ -150,3 +150,9 @@ def _says_mean(target: str) -> bool:
         word in str(target).lower().replace("-", "_").split("_")
         for word in ("avg", "average", "mean")
     )
+
+
+def _plain(values: list) -> np.ndarray:
+    """Numbers as numbers, such as a lag or a place; anything else as it is."""
+    numbers = np.asarray(values)
+    return numbers if numbers.dtype.kind in "iuf" else np.asarray(values, dtype=object)

@@ -432,6 +432,10 @@ def _netcdf(path: Path, said: Mapping) -> tuple[Table, dict]:
     )
     if place is not None and "region" not in own:
         own["region"] = dict(zip(names, map(str, place)))
+    taken = {squashed(one) for one in (*GUESSES["subject"], *REGION_NAMES, "neuroid_id", other)}
+    own["of_targets"] = {
+        one: dict(zip(names, values)) for one, values in about.items() if squashed(one) not in taken
+    }
     return Table(path, frame), own
 
 

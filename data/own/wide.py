@@ -73,6 +73,7 @@ def expanded(frame: pd.DataFrame, path: Path, said: Mapping) -> tuple[dict, dict
         said["responses"] = list(found)
         about = _by_role(found)
     named = set(about)
+    about = {**said.pop("of_targets", {}), **about}  # what a file of arrays says itself
     table = targets_beside(path, said)
     if table is not None and said.get("responses"):
         described = _described(table, list(said["responses"]), said)

@@ -288,3 +288,16 @@ def test_a_drop_that_is_not_whole_is_said_and_nothing_stays(clean_home, tmp_path
 def test_parts_that_do_not_fit_are_said(tmp_path, parts, says):
     with pytest.raises(BrainLensError, match=says):
         own_epochs.write_epochs(tmp_path / "story.toml", parts, {})
+
+
+def test_epochs_written_to_netcdf_keep_what_is_known_of_each_target(tmp_path):
+    from data.catalog.catalog import recording
+    from data.own.read import read
+    from data.own.write import write
+
+    first = recording("simulated-ecog")
+    again = read(write(first, tmp_path / "epochs.nc"))
+    np.testing.assert_array_equal(again.responses["lag"].values, first.responses["lag"].values)
+    for name in ("electrode", "region", "subject"):
+        assert list(again.responses[name].values) == list(map(str, first.responses[name].values))
+    np.testing.assert_allclose(again.responses.values, first.responses.values)
