@@ -268,3 +268,12 @@ def test_compare_says_why_two_results_of_one_model_differ(made, clean_home):
     (said,) = board.differences()
     assert "Suspect first: split." in said and "imported" in said and "own" in said
     assert "Why do numbers of one model differ?" in board._why.object
+
+
+def test_the_checklist_sends_nobody_to_trust_for_what_is_not_computed_there():
+    from analysis.paper.checklist import _no_oasm
+
+    plain = {"scored_unit": "sentence", "n_stimuli": 384, "n_unmeasured": 0}
+    assert _no_oasm(plain) == "Not run; see Trust."
+    assert "samples of a run" in _no_oasm(plain | {"scored_unit": "tr"})
+    assert "above 4,000 stimuli" in _no_oasm(plain | {"n_stimuli": 3990, "n_unmeasured": 11})
