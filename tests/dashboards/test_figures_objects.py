@@ -63,3 +63,8 @@ def test_columns_of_tables_do_not_stop_a_picture(kind):
     for colour in ("model", None):
         made = holoviews(FigureSpec("t", (Mark(kind, frame, "x", "r", colour=colour),)))
         hv.render(made)
+        parts = made.traverse(lambda part: part, [hv.Points, hv.Curve, hv.Rectangles])
+        rows = pd.concat([part.dframe() for part in parts if not isinstance(part, hv.Area)])
+        heights = rows.filter(["r", "y1"]).to_numpy()
+        assert sorted(heights.max(axis=1)) == [0.1, 0.2]  # every row, at its height
+        assert "changes" not in rows and set(rows["model"]) == {"gpt2"}
