@@ -11,7 +11,7 @@ _NAMES = {
     "read": "data.catalog.files",
     "schrimpf2021": "data.readers.published",
     "simulate": "data.readers.simulated",
-    "write": "data.own.write",
+    "write": "data.stories.written",
 }
 __all__ = list(_NAMES)
 __getattr__, __dir__ = attach(__name__, _NAMES)

@@ -29,7 +29,8 @@ def write(recording: Recording, path: str | Path) -> Path:
     Parameters
     ----------
     path : path-like
-        Ends in .csv, .tsv, .parquet, .nc, .npz, .npy or .mat (the last three with the texts in ``<name>.stimuli.csv``).
+        Ends in .csv, .tsv, .parquet, .nc, .npz, .npy or .mat (the last three with the texts in ``<name>.stimuli.csv``). What is
+        known of each target besides its person (region, electrode, lag) stands in ``<name>.targets.csv``, or inside the .nc.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def write(recording: Recording, path: str | Path) -> Path:
     if recording.presentation is not None:
         raise BrainLensError(
             f"{recording.id} is a story: the times of its words do not fit into a table of samples",
-            remedy="Keep its signals and words beside a story.toml; see docs/stories.md",
+            remedy="data.write keeps all of it in a folder, or in one .nc; see docs/stories.md",
         )
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
@@ -66,6 +67,7 @@ def write(recording: Recording, path: str | Path) -> Path:
             if isinstance(said.get("subject"), dict):
                 said["subject"] = dict(zip(numbered, said["subject"].values()))
             said["responses"] = numbered
+    _about_targets(recording, path, said["responses"])
     Path(str(path) + SIDECAR).unlink(missing_ok=True)
     write_sidecar(path, **said)
     os.replace(half, path)
@@ -102,6 +104,22 @@ def _said(recording: Recording) -> tuple[pd.DataFrame, list[str], dict]:
     if recording.subjects is not None:
         said["subject"] = dict(zip(targets, map(str, recording.subjects)))
     return stimuli, targets, said
+
+
+def _about_targets(recording: Recording, path: Path, targets: list[str]) -> None:
+    """The table of the targets beside the file, where something is known of them; NetCDF holds it inside."""
+    beside = path.with_name(path.stem + ".targets.csv")
+    known = {
+        str(name): one.values
+        for name, one in recording.responses.coords.items()
+        if one.dims == ("target",) and name not in ("target", "subject")
+    }
+    if path.suffix.lower() == ".nc" or not known:
+        beside.unlink(missing_ok=True)  # of another recording that was written here before
+        return
+    half = beside.with_name("." + beside.name + ".part")
+    _text(pd.DataFrame({"target": targets, **known}), half, ".csv")
+    os.replace(half, beside)
 
 
 def _text(table: pd.DataFrame, path: Path, kind: str) -> None:

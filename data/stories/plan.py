@@ -14,6 +14,7 @@ from typing import Any
 from data.errors import BrainLensError, unknown
 from data.own.gate import beside_of
 from data.stories.arrays import of_array
+from data.stories.written import holds_written
 
 __all__ = ["FIELDS", "Plan", "epochs_below", "is_story", "plan_of", "repetition_times", "told_of"]
 
@@ -67,7 +68,9 @@ class Plan:
 
 
 def is_story(path: Path) -> bool:
-    """Whether a path is a ``story.toml``, or a folder that holds one or BIDS derivatives."""
+    """Whether a path is a ``story.toml``, a folder that holds one or BIDS derivatives, or a story that was written here."""
+    if holds_written(path):
+        return True
     if path.is_dir():
         return (path / "story.toml").is_file() or any(path.glob("sub-*"))
     return path.suffix == ".toml"

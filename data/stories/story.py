@@ -21,6 +21,7 @@ from data.stories.hemispheres import read_run
 from data.stories.plan import Plan, epochs_below, plan_of, told_of
 from data.stories.signals import Signal, confounds
 from data.stories.words import read_words
+from data.stories.written import holds_written, read_written
 
 __all__ = ["read_story", "recording_of"]
 
@@ -34,13 +35,14 @@ LONGEST = 100.0
 
 
 def read_story(path: str | Path, **facts) -> Recording:
-    """The recording of a ``story.toml``, or of a folder of BIDS derivatives: sampled, or epochs.
+    """The recording of a ``story.toml``, of a folder of BIDS derivatives (sampled, or epochs), or of a written story.
 
     Parameters
     ----------
     path : path-like
         The file, or the folder that holds it, or a folder with ``sub-*/func/*_bold.nii.gz`` and ``*_events.tsv``, or with
-        ``sub-*/**/*epo.fif``. Where the file has a table ``epochs``, see :func:`data.stories.epochs.bound_epochs`.
+        ``sub-*/**/*epo.fif``, or what :func:`data.stories.written.write` wrote. Where the file has a table ``epochs``, see
+        :func:`data.stories.epochs.bound_epochs`.
     **facts
         Fields of the file that are given here count before its own.
 
@@ -50,6 +52,8 @@ def read_story(path: str | Path, **facts) -> Recording:
         For missing files, runs of other length than their partner's, an interval that is not known, words of no run.
     """
     path = Path(path)
+    if holds_written(path):
+        return read_written(path, **facts)
     toml = path / "story.toml" if path.is_dir() else path
     if toml.is_file():
         told = told_of(toml)
@@ -410,7 +414,7 @@ def _nuisance(plan: Plan, people, runs, counts, ids) -> dict[str, xr.DataArray]:
                 for p in people
             ]
         )
-        found[str(column)] = xr.DataArray(
+        found[f"motion-{column}"] = xr.DataArray(
             stacked,
             dims=("stimulus", "subject"),
             coords={"stimulus": ids, "subject": np.array(people, object)},

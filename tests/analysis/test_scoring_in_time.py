@@ -113,6 +113,11 @@ def signal(n, rng):
 
 
 def held_out_r(recording, features, protocol, parts):
+    return float(np.mean(held_out_r_each(recording, features, protocol, parts)))
+
+
+def held_out_r_each(recording, features, protocol, parts):
+    """Mean over blocks of each target."""
     part = parts[0]
     fit, _ = cross_validate_in_time(
         features,
@@ -125,7 +130,7 @@ def held_out_r(recording, features, protocol, parts):
         targets=np.arange(recording.n_targets),
         predictions=False,
     )
-    return float(np.nanmean(fit.r))
+    return np.nanmean(fit.r[0], axis=0)
 
 
 @pytest.mark.parametrize("runs", [1, 4], ids=["one story", "runs"])
@@ -343,3 +348,34 @@ def test_blocks_of_targets_score_as_all_at_once(criterion, holed, monkeypatch):
     for name in whole:
         np.testing.assert_allclose(blocks[name], whole[name], atol=1e-6, err_msg=name)
     assert blocks.attrs == whole.attrs
+
+
+def test_motion_of_a_study_is_taken_out_of_its_own_person(tmp_path):
+    """fMRIPrep's six columns, as ``motion`` of the protocol: what follows them is gone, in whom it was."""
+    rng, n = np.random.default_rng(0), 120
+    names = ["trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"]
+    (tmp_path / "words.csv").write_text(
+        "word,onset,offset\n" + "".join(f"w{i % 7},{i},{i + 0.5}\n" for i in range(2 * n))
+    )
+    lines = ['id = "fox"', "interval = 2.0", "[words]", 'run1 = "words.csv"']
+    moved = {}
+    for person in ("a", "b"):
+        moved[person] = rng.standard_normal((n, 6))
+        pd.DataFrame(moved[person], columns=names).to_csv(
+            tmp_path / f"{person}.tsv", sep="\t", index=False
+        )
+        signal = rng.standard_normal((n, 2)) + 20 * moved["a"][:, :1] * (person == "a")
+        np.save(tmp_path / f"{person}.npy", signal)
+        lines += [
+            f"[people.{person}]",
+            f'run1 = "{person}.npy"',
+            f'confounds = {{ run1 = "{person}.tsv" }}',
+        ]
+    (tmp_path / "story.toml").write_text("\n".join(lines))
+    study, protocol = recording(tmp_path), preset("story").but(highpass=None)
+    left = quiet(study.responses.values, np.arange(n), study, protocol, responses=True)
+    assert abs(np.corrcoef(left[:, 0], moved["a"][:, 0])[0, 1]) < 1e-3
+    kept = quiet(
+        study.responses.values, np.arange(n), study, protocol.but(nuisance=()), responses=True
+    )
+    assert np.corrcoef(kept[:, 0], moved["a"][:, 0])[0, 1] > 0.9

@@ -315,10 +315,10 @@ def test_a_story_of_runs_people_and_words(tmp_path):
 
 
 def test_a_story_is_not_written_without_its_words(tmp_path):
-    """A table of its samples has no times of words, and does not read back where a sample holds none."""
+    """A table of its samples has no times of words; ``data.write`` has, and asks this one for tables only."""
     with pytest.raises(BrainLensError, match="fox is a story: the times of its words"):
-        write(read_story(story(tmp_path)), tmp_path / "fox.nc")
-    assert not (tmp_path / "fox.nc").exists()
+        write(read_story(story(tmp_path)), tmp_path / "fox.csv")
+    assert not (tmp_path / "fox.csv").exists()
 
 
 def said(folder: Path, old: str, new: str) -> None:
@@ -391,6 +391,7 @@ def test_a_folder_of_bids_derivatives(tmp_path):
     recording = read_story(folder)
     assert recording.id == "fox-study" and recording.responses.shape == (9, 16)
     assert recording.presentation.interval == 1.5 and len(recording.presentation.nuisance) == 6
+    assert all(name.startswith("motion-") for name in recording.presentation.nuisance)
     assert {"x", "y", "z"} <= set(recording.responses.coords)
 
 
