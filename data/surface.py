@@ -15,11 +15,14 @@ from data.errors import BrainLensError, unknown
 
 __all__ = [
     "CENTRES",
+    "FINER",
     "HEMISPHERES",
     "RADIUS",
     "SURFACES",
+    "VERTICES",
     "Mesh",
     "OnCortex",
+    "check_vertices",
     "mesh",
     "on_cortex",
     "places_of",
@@ -186,7 +189,7 @@ def on_cortex(
     out = {side: np.full(VERTICES, np.nan) for side in HEMISPHERES}
     if vertices is not None:
         vertices, sides = np.asarray(vertices, int), np.asarray(sides).astype(str)
-        _check_vertices(vertices)
+        check_vertices(vertices)
         for side in HEMISPHERES:
             mine = (sides == side) & (vertices >= 0) & (vertices < VERTICES)
             out[side][vertices[mine]] = values[mine]
@@ -217,7 +220,8 @@ def on_cortex(
     return OnCortex(out["left"], out["right"], int((~near).sum()), how)
 
 
-def _check_vertices(vertices: np.ndarray) -> None:
+def check_vertices(vertices: np.ndarray) -> None:
+    """Refuse vertex numbers of a surface other than fsaverage5, fsaverage6 and fsaverage."""
     top = int(vertices.max()) + 1 if len(vertices) else 0
     if top > max(FINER) or top in (32_492,):
         raise BrainLensError(

@@ -17,6 +17,7 @@ from analysis.statistics.measured import beside
 from analysis.statistics.multiple import fdr
 from analysis.statistics.turning import people_by_blocks
 from data.errors import BrainLensError
+from data.stories.parcels import Parcels, on_parcels
 from data.surface import OnCortex, on_cortex, places_of
 
 __all__ = ["brain_values", "place_of", "regions"]
@@ -204,14 +205,22 @@ def _together(score, labels: np.ndarray, own: np.ndarray, whole: np.ndarray, see
     }  # fmt: skip
 
 
-def brain_values(answer: Answer, model: str, recording) -> OnCortex:
+def brain_values(answer: Answer, model: str, recording, parcels: Parcels | None = None) -> OnCortex:
     """r of a model's targets on the cortex, where the recording (or the region's name) says where they lie.
+
+    Parameters
+    ----------
+    parcels : Parcels, optional
+        Of an annotation (:func:`data.stories.parcels.parcels`) that names the regions: each is drawn as its parcel.
 
     Raises
     ------
     BrainLensError
         Where nothing says that.
     """
+    if parcels is not None:
+        mine = answer.frame[answer.frame["model"] == model]
+        return on_parcels(dict(zip(mine["region"].astype(str), mine["r"])), parcels)
     responses, values = recording.responses, answer.facts["targets"][model]
     if {"vertex", "hemisphere"} <= set(map(str, responses.coords)):
         return on_cortex(

@@ -26,6 +26,7 @@ from dashboards.command.options import (
 )
 from data.catalog.catalog import recording as loaded
 from data.errors import BrainLensError
+from data.stories.parcels import in_parcels, parcels
 
 __all__ = ["COMMANDS"]
 
@@ -161,6 +162,15 @@ def write_figure(spec, path: Path) -> None:
     show_default=True,
     help="r below which the cortex stays grey.",
 )
+@click.option(
+    "--parcels",
+    "annotation",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Annotation of a hemisphere (lh.NAME.annot, .label.gii) on fsaverage, once for each side: voxels and vertices take "
+    "their parcel as region, and the figure shows parcels (HCP-MMP, Schaefer, your own).",
+)
 @file_option("--out", help="Write the table: .csv or .parquet.")
 @file_option("--people", help="Write each person's score in each region: .csv or .parquet.")
 @file_option(
@@ -168,7 +178,18 @@ def write_figure(spec, path: Path) -> None:
 )
 @device_option
 def by_region(
-    models, recording, protocol, changes, name, chosen, surface, threshold, out, people, figure
+    models,
+    recording,
+    protocol,
+    changes,
+    name,
+    chosen,
+    surface,
+    threshold,
+    annotation,
+    out,
+    people,
+    figure,
 ):
     """Which part of the brain is predicted, and from which depth of the model? Scores and layers by region, and the cortex."""
     for wanted in filter(None, (out, people)):
@@ -177,6 +198,8 @@ def by_region(
         check_figure(figure)
     changes, one = by_map(changes, chosen)
     data, scores = loaded(recording), []
+    drawn = parcels(annotation) if annotation else None
+    data = data if drawn is None else in_parcels(data, drawn)
     protocol = protocol_of(data, protocol, changes)
     for model in models:
         with progress(model) as report:
@@ -204,7 +227,7 @@ def by_region(
     if figure is not None:
         from dashboards.lenses.regions import brain_of
 
-        cortex = brain_values(answer, scores[0].model, data)
+        cortex = brain_values(answer, scores[0].model, data, drawn)
         write_figure(
             brain_of(answer, scores[0].model, cortex, surface, threshold, scores[0].stamp), figure
         )
