@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.ceiling.kinds import ceiling
+from analysis.ceiling.listens import heard_again, listens_ceiling
 from analysis.ceiling.result import Ceiling
 from analysis.ceiling.synchrony import synchrony_ceiling
 from analysis.features.controls import CONTROLS
@@ -142,7 +143,9 @@ def ceiling_of(
         return replace(bound, lower_bound=lower)
     if known:
         return None
-    if recording.sampled and protocol.ceiling == "auto":
+    if heard_again(recording) and protocol.ceiling in ("auto", "repeats"):
+        bound = listens_ceiling(recording, protocol)
+    elif recording.sampled and protocol.ceiling == "auto":
         bound = synchrony_ceiling(recording, protocol)
     else:
         bound = ceiling(recording, protocol, report=report)

@@ -18,7 +18,7 @@ from data.stories.epochs import epochs_recording
 from data.stories.signals import read_signal
 from data.stories.words import read_words
 
-__all__ = ["lebel2023", "podcast_ecog"]
+__all__ = ["lebel2023", "lebel2023_repeats", "podcast_ecog"]
 
 INTERVAL = 2.0
 FIRST_SAMPLE = 10.0
@@ -113,6 +113,92 @@ def lebel2023(paths: Sequence[Path], **facts) -> Recording:
         group="run" if len(blocks) > 2 else None, notes=notes, joiner=joiner_of(list(words["text"]))[0],
         presentation=presentation, **{"id": "lebel2023", **facts},
     )  # fmt: skip
+
+
+def lebel2023_repeats(paths: Sequence[Path], **facts) -> Recording:
+    """The story that one person of LeBel et al. 2023 heard again and again, a target for each voxel in each listen.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        ``<story>.hf5`` with an array ``individual_repeats`` (listens, volumes, voxels), in a folder of the person's name, and
+        ``<story>.TextGrid``.
+
+    Returns
+    -------
+    Recording
+        One run; targets have coordinates ``voxel`` and ``listen`` (1, 2, ...), from which comes a ceiling of single listens. The
+        same volume is one row in all listens, so that no listen is predicted from another listen of the same words.
+
+    Raises
+    ------
+    BrainLensError
+        Where the array is missing or there is one listen only.
+
+    Notes
+    -----
+    Source and times as of :func:`lebel2023`.
+    """
+    import h5py
+
+    found = {path.suffix.lower(): path for path in map(Path, paths)}
+    array, grid = found.get(".hf5") or found.get(".h5"), found.get(".textgrid")
+    if array is None or grid is None:
+        raise BrainLensError(
+            "The repeated story needs its array (.hf5) and its TextGrid", remedy="Fetch it again"
+        )
+    person, story = array.parent.name, array.name.partition(".")[0]
+    with h5py.File(array, "r") as file:
+        item = file.get(LISTENS)
+        shape = getattr(item, "shape", ())
+        if len(shape) != 3 or shape[0] < 2 or item.is_virtual or item.external:
+            raise BrainLensError(
+                f"{array.name} holds no array {LISTENS!r} of two listens or more (listens, volumes, voxels)",
+                choices=list(map(str, file)),
+                remedy="Name the file of a story that was heard several times",
+            )
+        listens, volumes, width = shape
+        keep = np.ones(width, bool)
+        blocks = []
+        for one in range(listens):  # a listen alone is 200 MB in float64, as they are stored
+            block = laid_down(np.asarray(item[one], np.float32), among=listens)
+            keep &= np.isfinite(block).all(axis=0) & (np.nan_to_num(block).std(axis=0) > 0)
+            blocks.append(block)
+    if not keep.any():
+        raise BrainLensError(f"{array.name}: no voxel varies in every listen", remedy="Fetch again")
+    kept = np.flatnonzero(keep)
+    values = room_for((volumes, listens * len(kept)))
+    for one, block in enumerate(blocks):
+        values[:, one * len(kept) : (one + 1) * len(kept)] = block[:, kept]
+    words = read_words(grid, run=story)
+    words[["onset", "offset"]] -= FIRST_SAMPLE
+    presentation = Presentation(words, INTERVAL)
+    table = sample_table(presentation, {story: volumes})
+    names = [f"{person}.v{i}.listen{one + 1}" for one in range(listens) for i in kept]
+    responses = xr.DataArray(
+        values,
+        dims=("stimulus", "target"),
+        coords={
+            "stimulus": table.index.to_numpy(),
+            "target": np.array(names, object),
+            "subject": ("target", np.full(len(names), person, object)),
+            "voxel": ("target", np.tile(kept, listens)),
+            "listen": ("target", np.repeat(np.arange(1, listens + 1), len(kept))),
+        },
+    )
+    notes = (
+        f"{story}, heard {listens} times by {person}; {width - len(kept)} of {width} voxels that do not vary or are no numbers "
+        "in some listen were left out",
+        f"words are {FIRST_SAMPLE:g} s earlier than in the TextGrid",
+    )
+    return Recording(
+        responses=responses, stimuli=table, kind="fmri", scored_unit="tr", context="run", notes=notes,
+        joiner=joiner_of(list(words["text"]))[0], presentation=presentation, **{"id": "lebel2023-repeats", **facts},
+    )  # fmt: skip
+
+
+LISTENS = "individual_repeats"
+"""The array of single listens in the file of a repeated story."""
 
 
 def podcast_ecog(paths: Sequence[Path], **facts) -> Recording:

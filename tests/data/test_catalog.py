@@ -31,7 +31,11 @@ def test_ids_licences_and_citations():
         for name, one in known.items()
         if any("layout untested on the original" in trap for trap in one.traps)
     }
-    assert not any(unhashed.values()) and said == {"lebel2023", "podcast-ecog"}
+    assert not any(unhashed.values()) and said == {
+        "lebel2023",
+        "lebel2023-repeats",
+        "podcast-ecog",
+    }
     assert known["natural-stories-people"].hash.startswith("git:1424db97")
     assert known["blank2014-froi"].hash.startswith("sha1:af1e868821")
     assert (

@@ -587,7 +587,7 @@ SERVED = (
 )
 """Entries whose files a mirror of this project cannot have: their tests read files of the same layout."""
 
-APART = ("lebel2023", "podcast-ecog")
+APART = ("lebel2023", "lebel2023-repeats", "podcast-ecog")
 """Whole scans and signals: ``test_lab_stories.py`` loads them from small folders of the same layout."""
 
 

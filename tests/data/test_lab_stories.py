@@ -10,7 +10,7 @@ import pytest
 
 from data.catalog.catalog import entry, recording
 from data.errors import BrainLensError
-from data.readers.lab_stories import FIRST_SAMPLE, lebel2023, podcast_ecog
+from data.readers.lab_stories import FIRST_SAMPLE, lebel2023, lebel2023_repeats, podcast_ecog
 from data.stories.story import read_story
 
 
@@ -122,7 +122,58 @@ def test_epochs_of_ones_own_are_a_recording(tmp_path):
         recording(path)
 
 
-@pytest.mark.parametrize("name", ["lebel2023", "podcast-ecog"])
+@pytest.fixture
+def listens(tmp_path):
+    """Three listens of one story: half of the variance of the first voxels comes again, nothing of the last two."""
+    import h5py
+
+    rng, n, voxels = np.random.default_rng(3), 150, 12
+    shared = rng.standard_normal((n, voxels)) * (np.arange(voxels) < 10)
+    values = shared + rng.standard_normal((3, n, voxels))
+    values[1, :, 4] = 0.5  # does not vary in one of them
+    (tmp_path / "UTS03").mkdir()
+    path = tmp_path / "UTS03" / "smoke.hf5"
+    with h5py.File(path, "w") as file:
+        file["individual_repeats"], file["data"] = values, values.mean(axis=0)
+    words = [(float(i), i + 0.8, f"w{i % 40}") for i in range(2 * n)]
+    return [path, textgrid(tmp_path / "smoke.TextGrid", words)]
+
+
+def test_listens_of_one_story_are_targets_and_give_a_ceiling(listens):
+    from analysis import preset
+    from analysis.ceiling.listens import heard_again, listens_ceiling
+
+    found = lebel2023_repeats(listens)
+    assert found.responses.shape == (150, 33) and set(found.subjects) == {"UTS03"}
+    assert found.responses["listen"].values.tolist() == [1] * 11 + [2] * 11 + [3] * 11
+    assert any("1 of 12 voxels" in note for note in found.notes) and heard_again(found)
+    assert found.timed.words["onset"].iloc[0] == -FIRST_SAMPLE and found.group is None
+    bound = listens_ceiling(found, preset("story").but(bootstrap=200))
+    by_voxel = pd.Series(bound.per_target, index=found.responses["voxel"].values)
+    assert by_voxel.groupby(level=0).nunique().eq(1).all()
+    assert by_voxel[:9].mean() == pytest.approx(np.sqrt(0.5), abs=0.05)  # rho .5
+    assert abs(by_voxel[[10, 11]].mean()) < 0.3 and bound.low < bound.value < bound.high
+    assert bound.kind == "repeats" and "single listens" in bound.flag
+    import h5py
+
+    with h5py.File(listens[0], "a") as file:
+        del file["individual_repeats"]
+    with pytest.raises(BrainLensError, match="no array 'individual_repeats' of two listens"):
+        lebel2023_repeats(listens)
+
+
+def test_a_score_of_listens_stands_beside_their_ceiling(listens, tmp_path):
+    from analysis import preset, score
+    from analysis.store.store import Store
+
+    quick = preset("story").but(
+        seeds=1, bootstrap=50, folds=4, inner_folds=2, unique=False, controls=(), shuffled_twin=False, alphas=(1e2, 1e4)
+    )  # fmt: skip
+    found = score("random-8", lebel2023_repeats(listens), quick, store=Store(tmp_path / "s"))
+    assert found.ceiling.kind == "repeats" and abs(found.value) < 0.15 < found.ceiling.value
+
+
+@pytest.mark.parametrize("name", ["lebel2023", "lebel2023-repeats", "podcast-ecog"])
 def test_the_catalogue_says_that_nobody_read_the_original(name):
     one = entry(name)
     assert (
