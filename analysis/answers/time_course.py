@@ -39,9 +39,9 @@ def time_course(courses: Iterable[xr.Dataset], *, by: str = ALL, seed: int = 0) 
     Returns
     -------
     Answer
-        ``frame``: model (or control), kind, group, lag, r, r_low, r_high, p. ``facts["peaks"]``: per model and group ``peak`` and
-        ``onset`` with intervals, r there, p, ``control`` (the best one at that lag), ``gain`` over it with its interval (the same
-        people and blocks are drawn for both), ``before`` (highest r before the words).
+        ``frame``: model (or control), kind, group, lag, r, r_low, r_high, p, p_blocks. ``facts["peaks"]``: per model and group
+        ``peak`` and ``onset`` with intervals, r there, p, p_blocks, ``control`` (the best one at that lag), ``gain`` over it with
+        its interval (the same people and blocks are drawn for both), ``before`` (highest r before the words).
 
     Raises
     ------
@@ -51,7 +51,8 @@ def time_course(courses: Iterable[xr.Dataset], *, by: str = ALL, seed: int = 0) 
     Notes
     -----
     Intervals draw people and held-out blocks (:func:`analysis.statistics.turning.people_by_blocks`). p is corrected over all lags
-    and regions: the share of shifted predictions whose largest r is as large. The onset is where the curve first exceeds half of
+    and regions: the share of shifted predictions whose largest r is as large; p_blocks: of predictions whose blocks of 10 rows
+    stand in another order, which breaks what is slower than a block as well. The onset is where the curve first exceeds half of
     its peak on the way up, between lags by a straight line, its interval by a jackknife over people (Miller, Patterson & Ulrich
     1998, doi 10.1111/1469-8986.3510099); the first significant lag is none, for it moves with the noise.
     """
@@ -65,16 +66,18 @@ def time_course(courses: Iterable[xr.Dataset], *, by: str = ALL, seed: int = 0) 
     frames, peaks = [], []
     for number, course in enumerate(courses):
         groups = [ALL] if by == ALL else list(map(str, course["region"].values))
-        null = course["null"].values
-        largest = np.nanmax(null.reshape(len(null), -1), axis=1)
+        nulls = {"p": course["null"].values, "p_blocks": course["null_blocks"].values}
+        largest = {
+            name: np.nanmax(one.reshape(len(one), -1), axis=1) for name, one in nulls.items()
+        }
         for group in groups:
             own, drawn = _curves(course, group, seed)
-            own["p"] = np.nan
             model = own["kind"] == "model"
-            own.loc[model, "p"] = [
-                (1 + int((_largest(null, group, largest) >= r).sum())) / (1 + len(null))
-                for r in own.loc[model, "r"]
-            ]
+            for name, null in nulls.items():
+                own[name], most = np.nan, _largest(null, group, largest[name])
+                own.loc[model, name] = [
+                    (1 + int((most >= r).sum())) / (1 + len(null)) for r in own.loc[model, "r"]
+                ]
             frames.append(own if not number else own[model])
             peaks.append(_peak(course, own, drawn, group))
     frame = pd.concat(frames, ignore_index=True)
@@ -209,6 +212,7 @@ def _peak(course: xr.Dataset, own: pd.DataFrame, drawn: dict, group: str) -> dic
         "r_low": float(row["r_low"]),
         "r_high": float(row["r_high"]),
         "p": float(row["p"]),
+        "p_blocks": float(row["p_blocks"]),
         "control": name,
         "control_r": level,
         "gain": gain,
@@ -315,7 +319,8 @@ def methods(courses: Iterable[xr.Dataset]) -> str:
         "exceeds half of its peak, with a jackknife interval over people (Miller, Patterson & Ulrich 1998). P values are "
         f"corrected over lags and regions by the largest r of {draws} predictions shifted around their run by at least "
         f"{int(first.attrs['closest'])} rows, their deviations from the mean times the square root of 2, since folds that share "
-        "training rows make fitted predictions vary more than shifted ones."
+        "training rows make fitted predictions vary more than shifted ones; by block permutation they come from as many orders "
+        f"of blocks of {int(first.attrs['length'])} rows."
     )
 
 
@@ -326,7 +331,10 @@ def _layers(chosen: str) -> str:
 def _caption(course: xr.Dataset, table: pd.DataFrame) -> str:
     about = course.attrs
     controls = course["curve"].values[course["kind"].values == "control"].astype(str)
-    shifted = decimal(float(np.nanmean(course["null"].values)), 3)
+    shifted, cut = (
+        decimal(float(np.nanmean(course[n].values)), 3) for n in ("null", "null_blocks")
+    )
+    by_blocks = table[(table["model"] == about["model"]) & table["r"].notna()]
     people, blocks = int(about["n_people"]), course.sizes["fold"]
     story = about["unit"] == "s"
     parts = [
@@ -344,7 +352,13 @@ def _caption(course: xr.Dataset, table: pd.DataFrame) -> str:
         f"p: share of {course.sizes['draw']} predictions, shifted around their run by {int(about['closest'])} rows or "
         f"more, whose largest r over lags and regions is as large (mean r of the shifted {shifted}, deviations "
         "widened by 1.41, the most that fits can vary more; they are worth "
-        f"about {float(about['effective']):.0f} independent ones).",
+        f"about {float(about['effective']):.0f} independent ones)"
+        + (
+            f"; with blocks of {int(about['length'])} rows in another order {p_value(by_blocks['p_blocks'].min())} "
+            f"(mean r {cut})."
+            if len(by_blocks)
+            else "."
+        ),
         before_words(table),
         beside("onset", "peak", "score over time", "p over time") if story and people > 1 else "",
     ]

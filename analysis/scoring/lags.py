@@ -21,14 +21,21 @@ from analysis.scoring.in_time import cross_validate_in_time
 from analysis.scoring.keys import cell_numbers
 from analysis.scoring.lock import require_open
 from analysis.scoring.verb import score
-from analysis.statistics.turning import as_refitted, block_r, effective_shifts, turned
+from analysis.statistics.turning import (
+    LENGTH,
+    as_refitted,
+    block_r,
+    effective_shifts,
+    permuted,
+    turned,
+)
 from analysis.store.keys import content_key
 from data.errors import BrainLensError
 from data.recording import Recording
 
 __all__ = ["CONTROLS", "has_time", "lag_course", "lags_of", "places"]
 
-VERSION = 4
+VERSION = 5
 """Raised when a stored course means something else."""
 
 BEFORE, AFTER = 8.0, 16.0
@@ -104,8 +111,9 @@ def lag_course(
         ``r`` over (curve, lag, fold, series), a curve being the model or a control, a series one region (electrode) of one
         person, its targets averaged; ``others`` over person: what the mean of the other people predicts of a person, where it is
         known; ``null`` over (draw, lag, place): the model's mean r with predictions turned around in
-        their run. Coordinates ``subject`` and ``place`` of series; ``kind`` of curves; attributes ``unit`` (s or ms),
-        ``closest``, ``effective``, ``layers``, ``folds``.
+        their run, ``null_blocks`` with blocks of them in another order. Coordinates ``subject`` and ``place`` of series; ``kind``
+        of curves; attributes ``unit`` (s or ms), ``closest``, ``effective``, ``length`` (rows of such a block), ``layers``,
+        ``folds``.
 
     Raises
     ------
@@ -216,7 +224,8 @@ def _courses(curves, layers, parts, lags, recording, protocol, report) -> xr.Dat
     data = xr.Dataset(
         {
             "r": (("curve", "lag", "fold", "series"), np.stack([rows[name] for name in names])),
-            "null": (("draw", "lag", "region"), null),
+            "null": (("draw", "lag", "region"), null[0]),
+            "null_blocks": (("draw", "lag", "region"), null[1]),
         },
         coords={
             "curve": np.array(names, object),
@@ -227,13 +236,13 @@ def _courses(curves, layers, parts, lags, recording, protocol, report) -> xr.Dat
             "place": ("series", series["place"].to_numpy(object)),
         },
     )
-    data.attrs |= {"closest": closest, "effective": worth}
+    data.attrs |= {"closest": closest, "effective": worth, "length": LENGTH}
     return data
 
 
 def _closest(recording: Recording, protocol: Protocol) -> int:
     gap = gap_of(recording, protocol)
-    return WORDS_APART if gap is None else gap
+    return gap if recording.sampled and gap is not None else max(WORDS_APART, gap or 0)
 
 
 def _sampled(by_layer, layers, parts, lags, recording, protocol, report, *, turn: bool, oasm: bool):
@@ -292,7 +301,7 @@ def _together(blocks: list[tuple]) -> tuple:
     return (
         np.concatenate(r, axis=1),
         np.concatenate(targets),
-        np.concatenate(null, axis=1) if turned else None,
+        np.concatenate(null, axis=2) if turned else None,
         float(np.average(worth, weights=list(map(len, targets)))) if turned else None,
     )
 
@@ -339,8 +348,12 @@ def _fit(predicted, measured, folds, runs, targets, recording, protocol, turn: b
     predicted = np.where(tested[:, None] & np.isnan(predicted), 0.0, predicted)
     if turn:
         closest = _closest(recording, protocol)
-        null = as_refitted(
-            turned(predicted, measured, folds, runs, closest, draws=NULLS, seed=protocol.seed)
+        how = {"draws": NULLS, "seed": protocol.seed}
+        null = np.stack(
+            [
+                as_refitted(turned(predicted, measured, folds, runs, closest, **how)),
+                as_refitted(permuted(predicted, measured, folds, runs, **how)),
+            ]
         )
         worth = effective_shifts(predicted, measured, runs, closest)
     return block_r(predicted, measured, folds), targets, null, worth
@@ -361,7 +374,7 @@ def _by_layer(part: Part, layers: Sequence[int]):
 
 
 def _series(fits, people, place, lags):
-    """r (lag, fold, series) with one series for each region of a person, and the null's mean over people (draw, lag, region)."""
+    """r (lag, fold, series), a series a region of a person, and both nulls' mean over people, (2, draw, lag, region)."""
     table = pd.DataFrame({"subject": people, "place": place})
     series = table.drop_duplicates().reset_index(drop=True)
     which = table.merge(series.reset_index(), on=["subject", "place"], how="left")[
@@ -370,7 +383,9 @@ def _series(fits, people, place, lags):
     n_folds = len(fits[0][0])
     r = np.full((len(lags), n_folds, len(series)), np.nan)
     null = (
-        None if fits[0][2] is None else np.full((len(fits[0][2]), len(lags), len(series)), np.nan)
+        None
+        if fits[0][2] is None
+        else np.full((*fits[0][2].shape[:2], len(lags), len(series)), np.nan)
     )
     for number, (values, targets, turns, _) in enumerate(fits):
         for one in range(len(series)):
@@ -378,10 +393,10 @@ def _series(fits, people, place, lags):
             if mine.any():
                 r[number, :, one] = _nanmean(values[:, mine])
                 if null is not None:
-                    null[:, number, one] = _nanmean(turns[:, mine])
+                    null[..., number, one] = _nanmean(turns[..., mine])
     if null is not None:
         regions = list(dict.fromkeys(series["place"]))
-        null = np.stack([_nanmean(null[:, :, (series["place"] == one).to_numpy()]) for one in regions], axis=2)  # fmt: skip
+        null = np.stack([_nanmean(null[..., (series["place"] == one).to_numpy()]) for one in regions], axis=-1)  # fmt: skip
     return r, series, null
 
 

@@ -1,4 +1,4 @@
-"""Time series against chance: predictions turned around in their run, and intervals over people and blocks."""
+"""Time series against chance: predictions turned around in their run or cut into blocks, intervals over people and blocks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import pandas as pd
 
 from analysis.statistics.bootstrap import recentred, widening
 
-__all__ = ["as_refitted", "block_r", "effective_shifts", "people_by_blocks", "turned"]
+__all__ = ["as_refitted", "block_r", "effective_shifts", "people_by_blocks", "permuted", "turned"]
 
 Fold = tuple[np.ndarray, np.ndarray]
 AT_ONCE = 1200
 """Shifted targets whose r is taken in one call."""
+LENGTH = 10
+"""Rows of a block that stays together where blocks are put into another order."""
 
 
 def block_r(predicted: np.ndarray, measured: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
@@ -69,6 +71,45 @@ def turned(
     ndarray, shape (draws, n_targets)
         Mean over blocks.
     """
+
+    def order(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        n = len(rows)
+        by = int(rng.integers(closest, n - closest + 1)) if n > 2 * closest else n // 2
+        return np.roll(rows, by)
+
+    return _moved(predicted, measured, folds, runs, order, draws, seed)
+
+
+def permuted(
+    predicted: np.ndarray,
+    measured: np.ndarray,
+    folds: Sequence[Fold],
+    runs: Sequence | np.ndarray,
+    length: int = LENGTH,
+    *,
+    draws: int = 200,
+    seed: int = 0,
+) -> np.ndarray:
+    """r where blocks of so many rows of the predictions are put into another order within their run; as :func:`turned`.
+
+    Beside shifts, which keep the course of a whole run but of which a short run has few: blocks keep what neighbours share, and
+    there are many orders.
+
+    Returns
+    -------
+    ndarray, shape (draws, n_targets)
+        Mean over blocks that are held out.
+    """
+
+    def order(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        blocks = np.split(rows, np.arange(length, len(rows), length))
+        return np.concatenate([blocks[one] for one in rng.permutation(len(blocks))])
+
+    return _moved(predicted, measured, folds, runs, order, draws, seed)
+
+
+def _moved(predicted, measured, folds, runs, order, draws: int, seed: int) -> np.ndarray:
+    """r of predictions whose rows stand in another order within each run, drawn anew every time."""
     runs, rng = np.asarray(runs), np.random.default_rng(seed)
     rows = [np.flatnonzero(runs == run) for run in pd.unique(runs)]
     predicted, width = np.asarray(predicted, float), measured.shape[1]
@@ -81,9 +122,7 @@ def turned(
         for draw in range(some):
             moved[:, draw] = predicted
             for mine in rows:
-                n = len(mine)
-                by = int(rng.integers(closest, n - closest + 1)) if n > 2 * closest else n // 2
-                moved[mine, draw] = np.roll(predicted[mine], by, axis=0)
+                moved[mine, draw] = predicted[order(mine, rng)]
         with np.errstate(invalid="ignore"):
             r = block_r(
                 moved.reshape(len(moved), -1),

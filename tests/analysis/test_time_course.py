@@ -16,6 +16,7 @@ from analysis.statistics.turning import (
     block_r,
     effective_shifts,
     people_by_blocks,
+    permuted,
     turned,
 )
 from analysis.store.store import Store
@@ -43,6 +44,7 @@ def course(
         {
             "r": (("curve", "lag", "fold", "series"), r),
             "null": (("draw", "lag", "region"), 0.02 * rng.standard_normal((100, 9, 2))),
+            "null_blocks": (("draw", "lag", "region"), 0.02 * rng.standard_normal((100, 9, 2))),
         },
         coords={
             "curve": np.array([model, "word-rate"], object),
@@ -54,7 +56,8 @@ def course(
         },
         attrs={
             "model": model, "recording": "told", "protocol": "story", "unit": "s", "layers": "1", "folds": "5 blocks",
-            "stamp": "simulated data", "ceiling": 0.7, "n_people": people, "closest": 3, "effective": 40.0, "kind": "fmri",
+            "stamp": "simulated data", "ceiling": 0.7, "n_people": people, "closest": 3, "effective": 40.0, "length": 10,
+            "kind": "fmri",
         },
     )  # fmt: skip
 
@@ -123,14 +126,19 @@ def correlated(rng, n: int, width: int, rho: float) -> np.ndarray:
     return out
 
 
-def false_alarms(simulations: int, seed: int) -> int:
+def false_alarms(simulations: int, seed: int, *, blocks: bool = False, rho: float = 0.8) -> int:
     """How often the largest of three slow, unrelated series is called above chance at .05."""
     n, hits = 240, 0
     folds = [(None, block) for block in np.split(np.arange(n), 6)]
     for number in range(simulations):
         rng = np.random.default_rng([seed, number])
-        x, y = correlated(rng, n, 3, 0.8), correlated(rng, n, 3, 0.8)
-        null = turned(x, y, folds, np.zeros(n), 12, draws=99, seed=number).max(axis=1)
+        x, y = correlated(rng, n, 3, rho), correlated(rng, n, 3, rho)
+        how = {"draws": 99, "seed": number}
+        null = (
+            permuted(x, y, folds, np.zeros(n), **how)
+            if blocks
+            else turned(x, y, folds, np.zeros(n), 12, **how)
+        ).max(axis=1)
         hits += (1 + (null >= block_r(x, y, folds).mean(axis=0).max()).sum()) / 100 <= 0.05
     return int(hits)
 
@@ -138,6 +146,32 @@ def false_alarms(simulations: int, seed: int) -> int:
 def test_shifted_predictions_call_noise_noise():
     """60 data sets: more than 9 false alarms has a probability below .001 at a rate of .05."""
     assert false_alarms(60, 7) <= 9
+
+
+def test_blocks_in_another_order_call_noise_noise():
+    """60 data sets: more than 9 has a probability below .001 at a rate of .05."""
+    assert false_alarms(60, 17, blocks=True, rho=0.6) <= 9
+
+
+def test_blocks_stay_together_within_their_run():
+    """Whole blocks of ten rows change places, no row leaves its run, and the same seed moves every series alike."""
+    n, runs = 70, np.repeat([0, 1], [45, 25])
+    folds = [(None, np.arange(n))]
+    number = np.arange(n, dtype=float)[:, None]
+    seen = []
+
+    def remembered(moved, measured, folds):
+        seen.append(moved[:, 0].astype(int))
+        return np.zeros((1, moved.shape[1]))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("analysis.statistics.turning.block_r", remembered)
+        permuted(number, number, folds, runs, 10, draws=6, seed=1)
+    assert len({tuple(one) for one in seen}) == 6
+    for one in seen:
+        assert sorted(one[:45]) == list(range(45)) and sorted(one[45:]) == list(range(45, 70))
+        breaks = np.flatnonzero(np.diff(one) != 1) + 1
+        assert all(first in (*range(0, 45, 10), *range(45, 70, 10)) for first in one[breaks])
 
 
 def fitted(seed: int, *, people: int = 6, draws: int = 0) -> tuple[np.ndarray, np.ndarray]:
