@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from analysis.protocol import Protocol
+from analysis.protocol import SINGLE, Protocol
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -239,6 +239,7 @@ def _part(
 ) -> Part:
     where = f"{recording.id}, {name}" if name else recording.id
     split = "contiguous" if protocol.split == "grouped" and labels is None else protocol.split
+    _need_blocks(recording, protocol, where)
     if len(rows) < 4:
         raise BrainLensError(
             f"{where}: {len(rows)} stimuli are too few to hold any out",
@@ -265,7 +266,9 @@ def _part(
             f"{where}: a fold has fewer than two stimuli to train on",
             remedy="Choose a finer grouping"
             if apart is None
-            else "Give more runs or a smaller gap",
+            else "Give more runs or a smaller gap"
+            if recording.sampled
+            else f"Give more words or fewer folds: the {apart} words beside a held-out block, whose epochs overlap, are left out",
         )
     groups = _bootstrap_groups(recording, rows, labels, outer)
     if shuffled:
@@ -296,6 +299,18 @@ def _part(
         rule,
         dropped,
     )
+
+
+def _need_blocks(recording: Recording, protocol: Protocol, where: str) -> None:
+    """Refuse single samples or epochs that are held out at random: their neighbours would stay in training."""
+    timed = recording.sampled or "lag" in recording.responses.coords
+    if timed and protocol.split in SINGLE:
+        raise BrainLensError(
+            f"{where}: split={protocol.split!r} holds out single {'samples' if recording.sampled else 'epochs'}, whose "
+            "neighbours stay in training: slow noise alone would score",
+            choices=("grouped", "contiguous", "leave-one-group-out"),
+            remedy="Hold out whole runs or blocks; what shuffled folds would give stands beside as the shuffled twin",
+        )
 
 
 def _need_groups(
@@ -468,19 +483,43 @@ def _stratified(strata: np.ndarray, k: int, seed: int, where: str) -> tuple[list
 
 
 def gap_of(recording: Recording, protocol: Protocol) -> int | None:
-    """Samples between a held-out block and training; None where rows are no samples.
+    """Rows between a held-out block and training; None where rows are neither samples nor epochs.
 
-    The protocol's own number, or as far as features and signal reach: the longest delay (32 s for a convolved response), half
-    the resampling kernel, and 10 s for what the signal carries on.
+    Of samples the protocol's own number, or as far as features and signal reach: the longest delay (32 s for a convolved
+    response), half the resampling kernel, and 10 s for what the signal carries on. Of epochs (targets with a ``lag``) as many
+    words as it takes until two windows share nothing, by the onsets of the words where the recording has them.
     """
     if not recording.sampled:
-        return None
+        return _words_apart(recording) if "lag" in recording.responses.coords else None
     if protocol.gap != "auto":
         return int(protocol.gap)
     step = recording.timed.interval
     reach = {"fir": max(map(abs, protocol.delays)) * step, "none": 0.0}.get(protocol.hrf, 32.0)
     kernel = 3 * step if protocol.resample == "lanczos" else step
     return int(np.ceil((reach + kernel + 10.0) / step))
+
+
+FASTEST = 0.2
+"""Seconds from word to word where their onsets are not known: few people speak faster."""
+
+
+def _words_apart(recording: Recording) -> int:
+    """Words between two epochs that share no moment, at the fastest place; :data:`GAP` at least."""
+    lags = np.unique(recording.responses["lag"].values.astype(float))
+    width = (lags[-1] - lags[0] + (np.diff(lags).min() if len(lags) > 1 else 0.0)) / 1000  # ms
+    if "onset" not in recording.stimuli or recording.stimuli["onset"].dtype.kind not in "iuf":
+        return max(GAP, int(np.ceil(width / FASTEST)))
+    onset = recording.stimuli["onset"].to_numpy(float)
+    column = recording.context or recording.group
+    pieces = _codes(recording.column(column)) if column else np.zeros(len(onset), int)
+    most = GAP
+    for piece in np.unique(pieces):
+        own = onset[pieces == piece]
+        if not np.isfinite(own).all() or (np.diff(own) < 0).any():
+            return max(GAP, int(np.ceil(width / FASTEST)))
+        inside = np.searchsorted(own, own + width, side="left") - np.arange(len(own)) - 1
+        most = max(most, int(inside.max()))
+    return most
 
 
 def _contiguous(n: int, k: int, codes: np.ndarray | None, apart: int | None = None) -> list[Fold]:

@@ -18,7 +18,9 @@ __all__ = ["NEUTRAL", "cell_numbers", "data_key", "number_keys", "score_key", "t
 
 def data_key(recording: Recording, protocol: Protocol) -> str:
     """What was measured and how it is scored, whoever reads."""
-    return content_key("data", recording.content_hash, protocol.key())
+    # epochs: windows that overlap a held-out one are left out of training since their folds were called so
+    apart = ("windows apart",) if "lag" in recording.responses.coords else ()
+    return content_key("data", recording.content_hash, protocol.key(), *apart)
 
 
 def score_key(source, recording: Recording, protocol: Protocol) -> str:
