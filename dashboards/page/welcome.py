@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import panel_material_ui as pmui
 
@@ -18,7 +20,7 @@ from data.catalog.licences import asked
 from data.catalog.starter import FIRST, STARTER, bring, missing, price
 from data.errors import BrainLensError
 
-__all__ = ["STEPS", "Welcome"]
+__all__ = ["REAL", "STEPS", "Question", "Welcome", "real_questions"]
 
 FAMILY = ("zoo-causal-200k", "zoo-causal-400k", "zoo-causal-700k", "zoo-causal-1m", "zoo-causal-3m")
 """Models of one family that ship, by size."""
@@ -52,8 +54,37 @@ STEPS = (
 )
 """Name, question, and the selection that answers it."""
 
-PEOPLE = {"lens": "time", "models": ["zoo-causal-3m"], "recording": "alice2016", "preset": "story"}
-"""The first question of real people: when is the brain predicted, beyond when words come?"""
+_STORY = {"models": ["zoo-causal-3m"], "recording": FIRST, "preset": "story"}
+
+
+class Question(NamedTuple):
+    """A question of real people: its name, the question, the recording that answers it, and the selection."""
+
+    name: str
+    question: str
+    recording: str
+    wanted: Mapping[str, object]
+
+
+REAL = (
+    Question("When", "When is the brain of people who hear a story predicted, and beyond when words come?", FIRST,
+             {"lens": "time", **_STORY}),
+    Question("Where", "In which region are they predicted, and from which depth of the model?", FIRST,
+             {"lens": "regions", **_STORY}),
+    Question("Layers", "Which layer predicts them best, and how near to what other people predict?", FIRST,
+             {"lens": "layers", **_STORY}),
+    Question("Reading", "Does a model's surprisal explain how long each person looks at a word?", "ucl-eyetracking-people",
+             {"lens": "reading", "models": list(FAMILY[:2]), "corpora": ["ucl-eyetracking-people"], "preset": "defended"}),
+    Question("Potentials", "Does it explain the brain potentials of each person's words?", "ucl-eeg",
+             {"lens": "reading", "models": list(FAMILY[:2]), "corpora": ["ucl-eeg"], "preset": "defended"}),
+)  # fmt: skip
+"""What the line asks once recordings of real people are here; the first brings them."""
+
+
+def real_questions() -> list[Question]:
+    """The questions whose recordings are on this machine; none before the first is."""
+    here = {one.recording for one in REAL if not missing((one.recording,))}
+    return [one for one in REAL if one.recording in here] if FIRST in here else []
 
 
 class Welcome(pmui.Row):
@@ -91,6 +122,15 @@ class Welcome(pmui.Row):
             margin=(1, 6),
             on_click=lambda _: self.ask_people(),
         )
+        self._simulated = pmui.Button(
+            label="Simulated",
+            icon="science",
+            description="Simulated: the questions of a recording that ships with the program, whose truth is planted",
+            variant="outlined",
+            size="small",
+            margin=(1, 6),
+            on_click=lambda _: self._ask_of(()),
+        )
         close = pmui.IconButton(
             icon="close",
             label="Put this away",
@@ -101,22 +141,21 @@ class Welcome(pmui.Row):
         )
         hint = (
             "One click each, on models and a simulated recording that ship with the program: nothing is downloaded. "
-            "'Real people' asks of a story heard in the scanner, which is fetched once. Your own models and data: the Library."
+            "'Real people' asks of a story heard in the scanner, which is fetched once; from then on every question is asked of "
+            "real people, and 'Simulated' brings the others back. Your own models and data: the Library."
         )
         words = Html(
             f"<span title='{plain(hint)}'><b>The first five minutes</b></span>", margin=(6, 6, 0, 8)
         )
+        self._line = pmui.Row(
+            sizing_mode="stretch_width",
+            margin=0,
+            styles={"flex-wrap": "wrap"},  # a scrolling line would cut the hints of its buttons
+        )
+        self._ask_of(real_questions())
         super().__init__(
             words,
-            pmui.Row(
-                *map(self._step, range(len(STEPS))),
-                self._people,
-                self._desk.progress,
-                self._desk.errors,
-                sizing_mode="stretch_width",
-                margin=0,
-                styles={"flex-wrap": "wrap"},  # a scrolling line would cut the hints of its buttons
-            ),
+            self._line,
             close,
             visible=visible,
             sizing_mode="stretch_width",
@@ -130,20 +169,39 @@ class Welcome(pmui.Row):
             lambda *_: setattr(self, "visible", False), ["lens", "models", "recording"]
         )
 
-    def _step(self, place: int):
-        name, question, _ = STEPS[place]
+    def _ask_of(self, questions: Sequence[Question]) -> None:
+        """The buttons of the line: questions of real people, or those of what ships where there are none."""
+        steps = (
+            [(one.name, one.question, partial(self.ask, one)) for one in questions]
+            if questions
+            else [
+                (name, asked_, partial(self.take, n)) for n, (name, asked_, _) in enumerate(STEPS)
+            ]
+        )
+        self._line[:] = [
+            *(self._button(place, *step) for place, step in enumerate(steps, 1)),
+            self._simulated if questions else self._people,
+            self._desk.progress,
+            self._desk.errors,
+        ]
+
+    def _button(self, place: int, name: str, question: str, act: Callable[[], None]):
         return pmui.Button(
-            label=f"{place + 1}. {name}",
-            description=f"{place + 1}. {name}: {question}",
+            label=f"{place}. {name}",
+            description=f"{place}. {name}: {question}",
             variant="text",
             size="small",
             margin=(1, 2),
-            on_click=lambda _: self.take(place),
+            on_click=lambda _: act(),
         )
 
     def take(self, place: int) -> None:
         """Show one step; everything else goes back to its default."""
         self._show({**example(), **STEPS[place][2]()})
+
+    def ask(self, question: Question) -> None:
+        """Show one question of real people; everything else goes back to its default."""
+        self._show(question.wanted)
 
     def ask_people(self) -> None:
         """The first question of real people; their recordings are fetched where they are not here yet."""
@@ -154,7 +212,8 @@ class Welcome(pmui.Row):
                               lambda _: self._ask_people(), files=True)  # fmt: skip
 
     def _ask_people(self) -> None:
-        self._show(PEOPLE)
+        self._ask_of(real_questions())
+        self.ask(REAL[0])
 
     def _show(self, wanted: Mapping[str, object]) -> None:
         wanted = {**defaults(), **wanted, "theme": self._selection.theme}
