@@ -1,4 +1,7 @@
-"""One person of a size like LeBel's: samples x voxels of a story through folds, filters and the ridge; memory and time."""
+"""One person of a size like LeBel's: samples x voxels of a story through folds, filters and the ridge; memory and time.
+
+``python -m benchmarks.story`` writes ``benchmarks/results/story.json``; of another size ``story-SAMPLESxVOXELS.json``.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from benchmarks.common import machine, products_alone, write
 from data.mapped import room_for
 from data.presentation import Presentation, sample_table
 from data.recording import Recording
 
-__all__ = ["main", "person"]
+__all__ = ["BAR_GB", "main", "person"]
+
+BAR_GB = 6.0
+"""Gigabytes that a whole cortex of a story may take (80,000 voxels)."""
+FULL = {"samples": 9000, "voxels": 20_000}
 
 
 def person(
@@ -59,7 +67,7 @@ def person(
 
 
 def main(arguments: list[str] | None = None) -> dict:
-    """Fit one layer with four delays on all folds; print seconds and the peak of memory."""
+    """Fit one layer with four delays on all folds, keep seconds and the peak of memory, and print them."""
     from analysis.mapping.splits import make_folds
     from analysis.progress import SILENT
     from analysis.protocol import preset
@@ -67,8 +75,8 @@ def main(arguments: list[str] | None = None) -> dict:
     from analysis.scoring.in_time import followed
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.story", description=__doc__)
-    parser.add_argument("--samples", type=int, default=9000)
-    parser.add_argument("--voxels", type=int, default=20_000)
+    parser.add_argument("--samples", type=int, default=FULL["samples"])
+    parser.add_argument("--voxels", type=int, default=FULL["voxels"])
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--units", type=int, default=100)
     parser.add_argument("--criterion", choices=("gcv", "logo"), default="logo")
@@ -93,17 +101,34 @@ def main(arguments: list[str] | None = None) -> dict:
         draws=True,
         choosing=options.criterion == "logo",
     )
+    seconds = time.perf_counter() - began - made
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    train, held = parts[0].folds[0]
+    wide, features = recording.n_targets, 4 * options.units
+    shapes = [(wide, len(train), features), (wide, features, len(held))]  # projection, prediction
+    products = products_alone(shapes, fit.sizes["fold"])
     result = {
         "samples": recording.n_stimuli,
         "targets": recording.n_targets,
-        "features": 4 * options.units,
+        "features": features,
         "folds": fit.sizes["fold"],
+        "criterion": options.criterion,
+        "penalties": len(protocol.alphas),
         "seconds_made": round(made, 1),
-        "seconds": round(time.perf_counter() - began - made, 1),
-        "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
+        "seconds": round(seconds, 1),
+        "seconds_a_fold": round(seconds / fit.sizes["fold"], 1),
+        "seconds_of_its_products_alone": round(products, 1),
+        "peak_gb": round(peak, 2),
+        "responses_gb": round(recording.responses.nbytes / 1e9, 2),
+        "bar_gb": BAR_GB,
+        "holds": bool(peak <= BAR_GB),
         "mean_r": round(float(np.nanmean(fit.r.values)), 4),
+        "machine": machine(),
     }
-    print(json.dumps(result))
+    whole = (options.samples, options.voxels) == tuple(FULL.values())
+    path = write("story" if whole else f"story-{options.samples}x{options.voxels}", result)
+    print(json.dumps(result, indent=1))
+    print(path)
     return result
 
 
