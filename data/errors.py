@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["BrainLensError", "Cancelled", "memory_error", "unknown"]
+__all__ = ["BrainLensError", "Cancelled", "first_line", "memory_error", "unknown"]
 
 
 _MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
@@ -65,6 +65,17 @@ def memory_error(error: BaseException) -> BrainLensError | None:
             )
         seen = seen.__cause__
     return None
+
+
+def first_line(error: BaseException) -> str:
+    r"""The first line of an error's words, or what kind it is where it has none.
+
+    Examples
+    --------
+    >>> first_line(OSError("one\ntwo")), first_line(EOFError())
+    ('one', 'EOFError')
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class Cancelled(Exception):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from data.home import home, mirror, personal, shared
 
-__all__ = ["existing", "may_be_named", "served"]
+__all__ = ["beyond", "existing", "may_be_named", "served"]
 
 _HERE = ("", "localhost", "127.0.0.1", "::1")
 
@@ -20,7 +20,12 @@ _HERE = ("", "localhost", "127.0.0.1", "::1")
 def served() -> bool:
     """Whether the page is served to people on other machines."""
     told = os.environ.get("BRAINLENS_SERVED", "")
-    return told == "1" or os.environ.get("BRAINLENS_ADDRESS", "") not in _HERE
+    return told == "1" or beyond(os.environ.get("BRAINLENS_ADDRESS", ""))
+
+
+def beyond(address: str) -> bool:
+    """Whether a page at this address can be reached from other machines."""
+    return address not in _HERE
 
 
 def may_be_named(path: str | Path) -> bool:

@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from data.files import atomic, in_words
 from data.home import personal
+from data.rights import require_room
 
 __all__ = ["Kept"]
 
@@ -63,11 +64,15 @@ class Kept:
         Raises
         ------
         BrainLensError
-            Where the folder cannot be written to.
+            Where the folder cannot be written to, or the person's quota is used up.
         """
         lock = FileLock(self.path.with_suffix(".lock"), timeout=10)
         with in_words(personal()), lock:
             found = self.read()
             yield found
+            content = json.dumps(found, indent=1)
+            more = len(content) - (self.path.stat().st_size if self.path.is_file() else 0)
+            if more > 0:
+                require_room(more)
             with atomic(self.path) as path:
-                path.write_text(json.dumps(found, indent=1), encoding="utf-8")
+                path.write_text(content, encoding="utf-8")

@@ -64,14 +64,16 @@ def write_templates(
     folder, question = Path(folder).expanduser(), question or QUESTIONS[kind]
     trials = _trials(items, kind)
     folder.mkdir(parents=True, exist_ok=True)
-    script = _SCRIPTS[kind].replace("QUESTION", json.dumps(question))
+    script = _SCRIPTS[kind].replace("QUESTION", repr(question))
     logged = [
         name
         for name in ("item", "group", "left", "right", "text", "condition")
         if name in trials and not (name == "text" and kind == "choice")
     ]
-    page = _PAGES[kind].replace("QUESTION", json.dumps(question))
-    page = page.replace("LOGGED", "\n    ".join(f'.log("{one}", row.{one})' for one in logged))
+    page = _PAGES[kind].replace(
+        "LOGGED", "\n    ".join(f'.log("{one}", row.{one})' for one in logged)
+    )
+    page = page.replace("QUESTION", json.dumps(question))
     written = [
         _table(folder / "items.csv", items),
         _text(folder / "pcibex" / "main.js", page),
@@ -108,12 +110,7 @@ def _trials(items: pd.DataFrame, kind: str) -> pd.DataFrame:
 def _table(path: Path, table: pd.DataFrame) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as part:
-        # an experiment shows the sentence as it is: only the table that is opened in a spreadsheet is guarded
-        (
-            guarded(table)
-            if path.name == "items.csv" and path.parent.name != "chunk_includes"
-            else table
-        ).to_csv(part, index=False)
+        guarded(table).to_csv(part, index=False)  # both experiments show the sentence as it was
     return path
 
 
@@ -126,16 +123,18 @@ def _text(path: Path, text: str) -> Path:
 
 _README = """Made by BrainLens.
 
-items.csv   the items with everything that is known of them (a sentence that begins like a formula has a mark before it)
+items.csv   the items with everything that is known of them
 pcibex/     a PCIbex Farm project (PennController 2.0): upload main.js as a script and chunk_includes/items.csv as a resource
 psychopy/   python experiment.py, with PsychoPy installed; results are written beside it
 
+In every table a text that begins like a formula of a spreadsheet has an apostrophe before it; the experiments leave it out.
 Sentences are shown in a random order. Fill in consent and instructions before you collect data, and keep the prediction of each
 item (items.csv) out of sight of the participants.
 """
 
 _BEGIN = """PennController.ResetPrefix(null);
-const asIs = text => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;");  // texts are shown as HTML
+// texts are shown as HTML; an apostrophe keeps a spreadsheet from running "=1+1" as a formula, and is none of the text
+const asIs = text => String(text).replace(/^'(?='*[-=+@\\t\\r])/, "").replace(/&/g, "&amp;").replace(/</g, "&lt;");
 """
 _RATING_PAGE = (
     _BEGIN
@@ -198,6 +197,7 @@ _HEAD = '''"""Made by BrainLens: shows the items of conditions.csv. Needs Psycho
 
 import csv
 import random
+import re
 from pathlib import Path
 
 from psychopy import core, event, gui, visual
@@ -210,6 +210,10 @@ if not gui.DlgFromDict(info, title="Experiment").OK:
     core.quit()
 with open(HERE / "conditions.csv", newline="", encoding="utf-8") as stream:
     trials = list(csv.DictReader(stream))
+
+
+def as_it_was(text):  # an apostrophe keeps a spreadsheet from running "=1+1" as a formula
+    return re.sub(r"^'(?='*[-=+@\\t\\r])", "", text)
 '''
 _TAIL = """
 random.shuffle(trials)
@@ -239,7 +243,7 @@ _SCRIPTS = {
 
 
 def show(trial):
-    sentence.text = trial["text"]
+    sentence.text = as_it_was(trial["text"])
     sentence.draw()
 
 ''' + _TAIL,
@@ -250,7 +254,7 @@ KEYS = {"f": "left", "j": "right"}
 
 def show(trial):
     for side, place in (("left", -0.4), ("right", 0.4)):
-        sentence.text, sentence.pos, sentence.wrapWidth = trial[side], (place, 0.05), 0.6
+        sentence.text, sentence.pos, sentence.wrapWidth = as_it_was(trial[side]), (place, 0.05), 0.6
         sentence.draw()
 
 ''' + _TAIL,

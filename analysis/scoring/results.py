@@ -29,7 +29,8 @@ from data.errors import BrainLensError, unknown
 from data.files import Damaged, atomic, guarded, unguarded
 from data.home import personal
 from data.own.hdf5 import harmless
-from data.parquet import named
+from data.parquet import read_parquet
+from data.rights import require_room
 
 __all__ = [
     "COLUMNS",
@@ -40,6 +41,7 @@ __all__ = [
     "forget",
     "keep",
     "plain_row",
+    "read_results",
     "results",
     "row",
     "row_hash",
@@ -361,7 +363,7 @@ def bring(path: str | Path, *, name: str = "") -> pd.DataFrame:
     Raises
     ------
     BrainLensError
-        A file that cannot be read, columns that are missing, numbers that are none.
+        A file that cannot be read, columns that are missing, numbers that are none; what would go beyond the person's quota.
 
     Notes
     -----
@@ -370,7 +372,7 @@ def bring(path: str | Path, *, name: str = "") -> pd.DataFrame:
     """
     path = Path(path)
     name = name or path.name
-    frame = _read(path, name)
+    frame = read_results(path, name)
     lacking = [column for column in REQUIRED if column not in frame.columns]
     if lacking:
         raise BrainLensError(
@@ -385,6 +387,8 @@ def bring(path: str | Path, *, name: str = "") -> pd.DataFrame:
     ]
     content = json.dumps({"origin": name, "rows": rows}, sort_keys=True)
     target = personal("results") / f"{hashlib.sha256(content.encode()).hexdigest()[:24]}.json"
+    if not target.exists():
+        require_room(len(content))
     save_json(target, {"origin": name, "rows": rows})
     shown = _open_only(rows, Store())[0]
     frame = pd.DataFrame(shown).reindex(columns=list(COLUMNS))
@@ -400,7 +404,14 @@ def forget(key: str) -> None:
     (personal("results") / f"{Path(key).name}.json").unlink(missing_ok=True)
 
 
-def _read(path: Path, name: str) -> pd.DataFrame:
+def read_results(path: Path, name: str) -> pd.DataFrame:
+    """The table of results of a file, whatever stands in it.
+
+    Raises
+    ------
+    BrainLensError
+        For another ending, and a file that cannot be read.
+    """
     kind = path.suffix.lower()
     if kind not in (*FORMATS, ".zip"):
         raise unknown(
@@ -418,7 +429,7 @@ def _read(path: Path, name: str) -> pd.DataFrame:
             words = {column: str for column in _WORDS}
             return unguarded(pd.read_csv(path, dtype=words, keep_default_na=True))
         if kind == ".parquet":
-            return named(name, pd.read_parquet(path))
+            return read_parquet(path)
         harmless(path)
         with path.open("rb") as stream:
             data = xr.load_dataset(stream, engine="h5netcdf")

@@ -42,6 +42,8 @@ FORMAT = "brainlens-submission/1"
 TOLERANCE = 5e-4
 """By which r may differ between machines: float32 on other processors and patch releases."""
 LARGEST = 50_000_000
+MOST_ROWS = 5_000
+"""Of one submission: each of them is looked up before anything runs."""
 OUTCOMES = {
     "same": "run again here, r within the tolerance",
     "other number": "run again here, r differs",
@@ -148,6 +150,11 @@ def told_submission(content: bytes, name: str) -> dict:
         ) from None
     if not rows:
         raise BrainLensError(f"{name} holds no results", remedy="Submit some")
+    if len(rows) > MOST_ROWS:
+        raise BrainLensError(
+            f"{name} holds {len(rows):,} results; {MOST_ROWS:,} are run again at once",
+            remedy="Split it",
+        )
     for number, row in enumerate(rows, start=1):
         _check(row, f"{name}, row {number}")
     body = {key: told.get(key) for key in ("format", "lab", "rows")}

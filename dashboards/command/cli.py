@@ -63,6 +63,7 @@ from data.catalog.fetch import size_text
 from data.catalog.files import check
 from data.catalog.starter import STARTER, bring, missing, price
 from data.errors import BrainLensError, memory_error
+from data.gate import beyond
 from data.hashes import recheck
 from data.home import home, mirror
 from data.stories.epochs import is_epochs
@@ -112,9 +113,18 @@ def main():
     multiple=True,
     help="Host name under which browsers reach the page, where it is not localhost.",
 )
-def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
+@click.option("--open", "open_", is_flag=True, help="Nobody logs in, although others can reach it.")
+def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...], open_: bool):
     """Open the app at http://localhost:PORT/app."""
     home(), mirror()  # what is wrong with them is said here, before a page fails on it
+    os.environ["BRAINLENS_ADDRESS"] = (
+        address  # elsewhere than on this machine, links may name files of the data folders only
+    )
+    if beyond(address) and not open_:
+        raise BrainLensError(
+            f"At {address} everybody in the network would reach your recordings and processors without logging in",
+            remedy=f"Run 'brainlens serve --address {address} --login password', or say --open if that is meant",
+        )
     script = Path(__file__).resolve().parents[1] / "page" / "served" / "app.py"
     command = [
         sys.executable,
@@ -134,9 +144,6 @@ def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
         command += ["--allow-websocket-origin", origin]
     click.echo(f"BrainLens at http://{address}:{port}{prefix}/app (stop with Ctrl+C)")
     os.environ.setdefault("BRAINLENS_WORKERS", "2")  # computations in processes of their own
-    os.environ["BRAINLENS_ADDRESS"] = (
-        address  # elsewhere than on this machine, links may name files of the data folders only
-    )
     os.execv(sys.executable, command)
 
 

@@ -34,7 +34,7 @@ from analysis.answers.steps import steps
 from analysis.paper.methods import bibtex_of_rows
 from analysis.paper.methods_answers import beside
 from analysis.progress import Report
-from analysis.scoring.results import bring, export, results, targets
+from analysis.scoring.results import export, results, targets
 from analysis.store.store import Store
 from analysis.sweep.board import finished_since
 from dashboards.figures.ranking import courses, dots, two_models
@@ -43,6 +43,7 @@ from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lens.submissions import Submissions
 from dashboards.look.dropper import Dropper
 from dashboards.look.look import note
+from dashboards.work.brought import brought
 from dashboards.work.identity import promised
 from dashboards.work.ledger import Ledger, Wish
 from data.errors import BrainLensError
@@ -408,21 +409,16 @@ class Compare(Lens):
         return self._shown() if self._board is not None else pd.DataFrame(columns=["source"])
 
     def bring(self, name: str, content: bytes | str) -> None:
-        """Take a file's results in, or say why not; those of a submission are run again first."""
+        """Take a file's results in, off the page's loop, or say why not; those of a submission are run again first."""
         self.desk.clear("import")
+        given = content.encode() if isinstance(content, str) else bytes(content)
         if name.lower().endswith(".json"):
-            given = content.encode() if isinstance(content, str) else bytes(content)
             self.submissions.take(name, given)
             return
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"given{Path(name).suffix.lower()}"
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
-            try:
-                bring(path, name=name)
-            except BrainLensError as error:
-                self.fail(error, where="import", title=f"{name} was not taken in")
-                return
-        self.reload()
+        self.desk.submit(
+            f"import:{name}:{hash(given)}", f"Results of {name}", partial(brought, name, given),
+            lambda _: self.reload(), quiet=True,
+        )  # fmt: skip
 
     # ---- what is shown -------------------------------------------------------------------------------------------------
     def _ranking(self, here: list[str], absent: list[str], folded: list[str]) -> Picture:

@@ -46,7 +46,7 @@ class _Login(BasicLoginHandler):
         """Refuse what is no form of ours."""
         if self.request.method == "POST":
             origin = self.request.headers.get("Origin", "")
-            if origin not in ("", "null") and origin.split("://")[-1] != self.request.host:
+            if origin and origin.split("://")[-1] != self.request.host:
                 self.send_error(403)  # a form on somebody else's site
             elif len(self.request.body) > LONGEST_FORM:
                 self.send_error(413)

@@ -39,6 +39,12 @@ class Rules:
         After so long without a click or a key a session ends.
     message_megabytes : int
         The largest message that a browser may send: an upload.
+    jobs : int
+        Computations that run at the same time, each in a process of its own.
+    job_gigabytes : float or None
+        Memory that one computation may take; None: half of the machine's.
+    job_minutes : float
+        Time that one computation may take.
     header, proxies : str, tuple of str
         Of a trusted proxy: the header with the person's name, and the addresses from which it is believed.
     metrics : tuple of str
@@ -53,6 +59,9 @@ class Rules:
     origins: tuple[str, ...] = ()
     idle_minutes: float = 60.0
     message_megabytes: int = 520
+    jobs: int = 2
+    job_gigabytes: float | None = None
+    job_minutes: float = 240.0
     header: str = ""
     proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     metrics: tuple[str, ...] = ("127.0.0.1", "::1")
@@ -68,6 +77,15 @@ class Rules:
         return (
             self.rights.get(action, "administrators") == "everybody" or name in self.administrators
         )
+
+    @property
+    def job_bytes(self) -> int:
+        """Memory that one computation may take."""
+        if self.job_gigabytes is not None:
+            return int(self.job_gigabytes * 1e9)
+        import psutil
+
+        return psutil.virtual_memory().total // 2
 
     def quota(self, name: str) -> int | None:
         """Bytes that this person may keep."""
@@ -135,6 +153,8 @@ class Rules:
             return {field_name: tuple(value)}
         if kind == "a text" and isinstance(value, str):
             return {name: value}
+        if kind == "a whole number above 0" and type(value) is int and value > 0:
+            return {name: value}
         if (
             kind == "a positive number"
             and isinstance(value, int | float)
@@ -162,7 +182,13 @@ _TABLES: dict[str, dict[str, str]] = {
     },
     "quota": {"megabytes": "a positive number"},
     "embed": {"origins": "a list of texts"},
-    "limits": {"idle_minutes": "a positive number", "message_megabytes": "a positive number"},
+    "limits": {
+        **dict.fromkeys(
+            ("idle_minutes", "message_megabytes", "job_gigabytes", "job_minutes"),
+            "a positive number",
+        ),
+        "jobs": "a whole number above 0",
+    },
     "proxy": {"header": "a text", "from": "a list of texts"},
     "metrics": {"metrics": "a list of texts"},
     "oauth": {"people": "a list of texts"},

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dashboards.serve.hardening import end_idle, harden
@@ -14,6 +15,7 @@ from dashboards.serve.outside import ROUTES, Metrics
 from dashboards.serve.passwords import names
 from dashboards.serve.rules import Rules, rules_file
 from dashboards.work.jobs import RUNNER
+from dashboards.work.processes import Workers
 from data.errors import BrainLensError
 from data.home import ask_person, home, mirror
 from data.rights import ruled_by
@@ -225,6 +227,14 @@ def start(plan: Plan) -> None:
         hosts=named | {"localhost", "127.0.0.1"},
         header=rules.header if plan.login == "proxy" else "",
         https=plan.https,
+    )
+    RUNNER.equip(
+        Workers(
+            memory=rules.job_bytes,
+            seconds=60 * rules.job_minutes,
+            before=partial(ruled_by, rules) if plan.login else None,
+        ),
+        rules.jobs,
     )
     RUNNER.tell(
         lambda job: _LOG.info(

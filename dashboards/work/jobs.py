@@ -31,8 +31,14 @@ KINDS = ("started", "progress", "partial", "done", "failed", "cancelled")
 _LOG = logging.getLogger("brainlens.jobs")
 LINGER = 300.0
 """Seconds for which a job of the app outlives its page."""
+MOST_SERVED = 1000
+"""People and views of whom it is remembered when they had their last turn."""
 PROGRESS_EVERY = 0.1
 """Seconds between two progress events of one job: a screen draws no faster."""
+
+
+Owner = tuple[str, int]
+"""Whose a job is: the person, and which of his or her views."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ class Job:
     quiet: bool = False
     files: bool = False
     told: float = 0.0
-    owner: int = 0
+    owner: Owner = ("", 0)
     person: str = field(default_factory=person)
     ahead: int = 0
 
@@ -124,34 +130,60 @@ class Ticket:
 
 
 class Turns:
-    """Places that are given in fair turns: to whoever holds the fewest, then to whoever came first."""
+    """Places that are given in fair turns: to the person who holds the fewest, then to whoever was not served for longest.
+
+    Among the views of one person (the lenses of all windows) it goes on in the same way; equals take turns as they came.
+    """
 
     def __init__(self, places: int):
         self._free = places
         self._held: Counter = Counter()
-        self._waiting: list[int] = []
+        self._served: dict[object, int] = {}
+        self._turn = itertools.count(1)
+        self._waiting: list[Owner] = []
         self._changed = threading.Condition()
 
+    def more(self, places: int) -> None:
+        """So many places more, or fewer where it is below 0."""
+        with self._changed:
+            self._free += places
+            self._changed.notify_all()
+
     @contextmanager
-    def taken(self, owner: int) -> Iterator[None]:
+    def taken(self, owner: Owner) -> Iterator[None]:
         """A place for one owner, as soon as it is its turn."""
         with self._changed:
             self._waiting.append(owner)
-            self._changed.wait_for(lambda: self._free and self._next() == owner)
+            self._changed.wait_for(lambda: self._free > 0 and self._next() == owner)
             self._waiting.remove(owner)
             self._free -= 1
-            self._held[owner] += 1
+            for one in (owner[0], owner):
+                self._held[one] += 1
+                self._served[one] = next(self._turn)
             self._changed.notify_all()
         try:
             yield
         finally:
             with self._changed:
                 self._free += 1
-                self._held[owner] -= 1
+                for one in (owner[0], owner):
+                    self._held[one] -= 1
+                self._forget()
                 self._changed.notify_all()
 
-    def _next(self) -> int:
-        return min(self._waiting, key=lambda owner: self._held[owner])
+    def _forget(self) -> None:
+        """Views that were closed are remembered no longer, once there are many."""
+        if len(self._served) > MOST_SERVED:
+            there = {one for owner in self._waiting for one in (owner[0], owner)} | set(+self._held)
+            self._held = Counter({one: self._held[one] for one in there})
+            self._served = {one: n for one, n in self._served.items() if one in there}
+
+    def _next(self) -> Owner:
+        def before(owner: Owner) -> tuple[int, ...]:
+            both = (owner[0], owner)
+            return tuple(n for one in both for n in (self._held[one], self._served.get(one, 0)))
+
+        return min(self._waiting, key=before)
 
 
 class Runner:
@@ -179,6 +211,7 @@ class Runner:
         linger: float = 0.0,
     ):
         self._lock = threading.RLock()
+        self._places = workers
         self._slots = {files: Turns(workers) for files in (False, True)}
         self._elsewhere, self._linger = elsewhere, linger
         self._active: dict[tuple[str, str], Job] = {}
@@ -186,6 +219,17 @@ class Runner:
         self._watchers: list[weakref.WeakMethod] = []
         self._numbers = itertools.count(1)
         self._ended: Callable[[Job], None] | None = None
+
+    def equip(self, elsewhere: Workers, workers: int, *, linger: float = LINGER) -> None:
+        """From now on computations run in these processes, so many at a time: a server, before anybody came."""
+        for turns in self._slots.values():
+            turns.more(workers - self._places)
+        self._places, self._elsewhere, self._linger = workers, elsewhere, linger
+
+    @property
+    def elsewhere(self) -> Workers | None:
+        """The processes in which computations run; None: in this one."""
+        return self._elsewhere
 
     # ---- what views call ---------------------------------------------------------------------------------------------
     def submit(
@@ -230,7 +274,7 @@ class Runner:
             job = self._active.get(slot)
             fresh = job is None
             if fresh:
-                owner = id(getattr(notify, "__self__", None))
+                owner = person(), id(getattr(notify, "__self__", None))
                 job = Job(key, title, token, slot=slot, quiet=quiet, files=files, owner=owner)
                 job.report = Report(
                     lambda *counts: self._progress(job, *counts),

@@ -48,6 +48,8 @@ class Workers:
         Bytes a worker may take before its computation is ended; None: no limit.
     seconds : float or None
         Time a computation may take; None: no limit.
+    before : callable, optional
+        Done in each process before anything else, such as a server's rules; a function of a module with plain arguments.
 
     Notes
     -----
@@ -55,8 +57,14 @@ class Workers:
     them, two at once take twice the processor time: threads that wait for another's products burn what it needs.
     """
 
-    def __init__(self, *, memory: int | None = None, seconds: float | None = None):
-        self.memory, self.seconds = memory, seconds
+    def __init__(
+        self,
+        *,
+        memory: int | None = None,
+        seconds: float | None = None,
+        before: Callable[[], object] | None = None,
+    ):
+        self.memory, self.seconds, self._before = memory, seconds, before
         self._context = multiprocessing.get_context("spawn")
         self._idle: list = []
         self._running = 0
@@ -150,7 +158,7 @@ class Workers:
     def _start(self):
         here, there = self._context.Pipe()
         process = self._context.Process(
-            target=_serve, args=(there,), name="brainlens-worker", daemon=True
+            target=_serve, args=(there, self._before), name="brainlens-worker", daemon=True
         )
         process.start()
         there.close()
@@ -189,10 +197,12 @@ def _memory(pid: int) -> int:
 
 
 # ---- in the worker ------------------------------------------------------------------------------------------------------
-def _serve(pipe) -> None:
+def _serve(pipe, before: Callable[[], object] | None) -> None:
     """Do what comes through the pipe until it is closed."""
     with contextlib.suppress(OSError):
         os.nice(10)  # the page comes first
+    if before is not None:
+        before()
     inbox: list[tuple[int, Callable]] = []
     arrived, closed = threading.Condition(), threading.Event()
     current: list[Report] = []

@@ -11,6 +11,7 @@ from analysis.scoring.cost import Cost, cost
 from analysis.scoring.cost_beside import with_beside
 from analysis.scoring.submission import recipe_of, told_submission, verify, was_changed
 from dashboards.work import identity, opened
+from dashboards.work.brought import require_small
 from dashboards.work.ledger import Priced, Wish
 from data.counts import plural
 from data.errors import BrainLensError
@@ -20,6 +21,7 @@ __all__ = ["read_told", "verification"]
 
 def read_told(content: bytes, name: str, report: Report) -> dict:
     """What a file that was handed in says."""
+    require_small(name, content)
     return told_submission(content, name)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import BrainLensError
+from data.errors import BrainLensError, first_line
 from data.own.limits import within
 
 __all__ = ["engine", "harmless"]
@@ -50,7 +50,7 @@ def harmless(path: Path) -> None:
         Exception
     ) as error:  # h5py raises OSError, RuntimeError, KeyError and more on damaged files
         raise BrainLensError(
-            f"{path.name} is not an HDF5 or NetCDF file that can be read: {str(error).splitlines()[0]}",
+            f"{path.name} is not an HDF5 or NetCDF file that can be read: {first_line(error)}",
             remedy="Fetch or write it again",
         ) from None
     within(path, announced, ratio=_RATIO)

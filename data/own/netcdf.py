@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from data.errors import BrainLensError
+from data.errors import BrainLensError, first_line
 from data.own.hdf5 import engine, harmless
 
 __all__ = ["MOST_BYTES", "open_array"]
@@ -70,9 +70,7 @@ def open_array(
     except Exception as error:  # netCDF4, h5netcdf and scipy each raise their own
         start = path.read_bytes()[:64].lstrip().lower() if path.is_file() else b""
         page = (
-            "it is a web page"
-            if start.startswith((b"<!doctype", b"<html"))
-            else str(error).splitlines()[0]
+            "it is a web page" if start.startswith((b"<!doctype", b"<html")) else first_line(error)
         )
         raise BrainLensError(
             f"{path.name} is not a NetCDF file that can be read: {page}", remedy="Fetch it again"

@@ -18,10 +18,10 @@ from data.errors import BrainLensError
 from data.own.archive import DAMAGE
 from data.own.delimited import frame_of, layout
 from data.own.foreign import advice
-from data.own.limits import MOST_BYTES, MOST_RATIO, MOST_UNPACKED, within
+from data.own.limits import MOST_BYTES, MOST_RATIO, within
 from data.own.numerals import parse
 from data.own.spreadsheets import read_sheet
-from data.parquet import named
+from data.parquet import named, read_parquet
 
 __all__ = [
     "SPREADSHEETS",
@@ -289,41 +289,12 @@ def coded(table: Table, column: str) -> np.ndarray:
 
 
 def _parquet(path: Path) -> pd.DataFrame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            about = file.metadata
-            groups = [about.row_group(i) for i in range(about.num_row_groups)]
-            sizes = [
-                group.column(i).total_uncompressed_size
-                for group in groups
-                for i in range(group.num_columns)
-            ]
-            most = max(sizes, default=0)
-            within(path, max(sum(sizes), about.num_rows * about.num_columns))
-            named(path.name, pd.DataFrame(columns=file.schema_arrow.names))
-            batches, held = [], 0
-            # a text that repeats is stored once: what a batch may come to is bounded by its number of rows
-            for batch in file.iter_batches(
-                batch_size=int(min(65_536, max(MOST_UNPACKED // max(most, 1), 1)))
-            ):
-                batches.append(batch)
-                held += batch.nbytes
-                if held > MOST_UNPACKED:
-                    within(path, held)
-            frame = pa.Table.from_batches(batches, file.schema_arrow).to_pandas()
-    except (BrainLensError, MemoryError):
-        raise
-    except Exception as error:  # pyarrow raises many kinds
-        raise BrainLensError(
-            f"{path.name} is not a Parquet file that can be read: {error}", remedy="Write it again"
-        ) from None
+    frame = read_parquet(path)
     if frame.empty:
         raise BrainLensError(f"{path.name} holds no rows", remedy="Export it again")
-    frame = frame.reset_index(drop=isinstance(frame.index, pd.RangeIndex))
-    return named(path.name, frame)
+    if isinstance(frame.index, pd.RangeIndex):
+        return frame.reset_index(drop=True)
+    return named(path.name, frame.reset_index())
 
 
 def _unzipped(path: Path) -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from data.errors import BrainLensError
+from data.errors import BrainLensError, first_line
 from data.language import joiner_of
 from data.mapped import laid_down, room_for
 from data.presentation import Presentation, sample_table
@@ -279,7 +279,7 @@ def _around(path: Path, onsets: np.ndarray, lags: np.ndarray):
         raise
     except Exception as error:  # mne raises many kinds
         raise BrainLensError(
-            f"{path.name} cannot be read: {str(error).splitlines()[0]}", remedy="Fetch it again"
+            f"{path.name} cannot be read: {first_line(error)}", remedy="Fetch it again"
         ) from None
     rate, signal = float(raw.info["sfreq"]), raw.get_data()
     start = np.round((onsets[:, None] + lags / 1000) * rate).astype(int)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import BrainLensError, unknown
-from data.own.archive import DAMAGE
+from data.errors import BrainLensError, first_line, unknown
+from data.own.hdf5 import harmless
 from data.own.limits import within
 
 __all__ = ["arrays_of", "of_array", "read_array"]
@@ -83,9 +83,9 @@ def _members(path: Path) -> list[str]:
                     )
                     if len(read(stream)[0]) == 2:
                         found.append(name.removesuffix(".npy"))
-    except BrainLensError:
+    except (BrainLensError, MemoryError):
         raise
-    except DAMAGE:  # said in words where it is read
+    except Exception:  # said in words where it is read
         return []
     return found
 
@@ -121,17 +121,15 @@ def read_array(path: Path, dataset: str | None) -> np.ndarray:
 def _hdf5(path: Path, dataset: str | None) -> np.ndarray:
     import h5py
 
+    harmless(path)
     try:
         with h5py.File(path, "r") as file:
-            name = _chosen(path, dataset, _datasets(file), "")
-            item = file[name]
-            if item.is_virtual or item.external:
-                raise BrainLensError(
-                    f"{path.name}: {name!r} keeps its numbers in other files, which are not followed",
-                    remedy="Write a file that holds its own numbers",
-                )
-            return item[()]
-    except OSError as error:
+            return file[_chosen(path, dataset, _datasets(file), "")][()]
+    except (BrainLensError, MemoryError):
+        raise
+    except (
+        Exception
+    ) as error:  # h5py raises OSError, RuntimeError, KeyError and more on damaged files
         raise BrainLensError(
             f"{path.name} is not an HDF5 file that can be read: {error}", remedy="Copy it again"
         ) from None
@@ -142,6 +140,9 @@ def _numpy(path: Path, dataset: str | None) -> np.ndarray:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 within(path, sum(one.file_size for one in archive.infolist()))
+        np.load(
+            path, allow_pickle=False, mmap_mode="r"
+        )  # a header that promises more than there is
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return _two(loaded, path)
@@ -150,11 +151,12 @@ def _numpy(path: Path, dataset: str | None) -> np.ndarray:
             if len(names) == 1 and dataset is None:
                 return _two(loaded[names[0]], path)
             return loaded[_chosen(path, dataset, _members(path), f", of {len(names)}")]
-    except BrainLensError:
+    except (BrainLensError, MemoryError):
         raise
-    except DAMAGE as error:
+    except Exception as error:  # zip has its own, and a header is parsed as Python text, which can fail in many ways
         raise BrainLensError(
-            f"{path.name} is not a plain array: {error}", remedy="Save it with numpy.save"
+            f"{path.name} is not a plain array: {first_line(error)}",
+            remedy="Save it with numpy.save",
         ) from None
 
 

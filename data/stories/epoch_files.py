@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.errors import BrainLensError, unknown
+from data.errors import BrainLensError, first_line, unknown
 from data.own.formats import load_npy, load_npz
+from data.own.gate import beside_of, inside
 from data.own.netcdf import open_array
 from data.own.tables import Table, read_table, squashed, suffix
 
@@ -196,12 +198,13 @@ def _mne(path: Path) -> Epochs:
             f"{path.name} is read by the package mne", remedy="pip install 'brainlens[meeg]'"
         ) from None
     try:
+        _its_own_parts(path)
         epochs = mne.read_epochs(path, preload=True, verbose="error")
-    except MemoryError:
+    except (BrainLensError, MemoryError):
         raise
     except Exception as error:  # mne raises many kinds
         raise BrainLensError(
-            f"{path.name} holds no epochs that can be read: {str(error).splitlines()[0]}",
+            f"{path.name} holds no epochs that can be read: {first_line(error)}",
             remedy="Save them with Epochs.save as ..-epo.fif",
         ) from None
     types = dict(zip(epochs.ch_names, epochs.get_channel_types()))
@@ -229,6 +232,29 @@ def _mne(path: Path) -> Epochs:
         next((_KINDS[types[name]] for name in kept if types[name] in _KINDS), ""),
         tuple(notes),
     )
+
+
+def _its_own_parts(path: Path) -> None:
+    """Refuse epochs that go on in a file elsewhere: a file names the next one, and mne would read whatever it names."""
+    from mne._fiff.open import _get_next_fname, fiff_open
+
+    part, seen = path, [path.resolve()]
+    while True:
+        file, tree, _ = fiff_open(part, verbose="error")
+        with file:
+            following = _get_next_fname(file, part, tree)
+        if following is None:
+            return
+        name = os.path.relpath(following, part.parent)
+        if Path(following).parent != part.parent or not inside(name):
+            raise BrainLensError(
+                f"{path.name} goes on in {str(following)!r}, which lies elsewhere: it was not read",
+                remedy="Save it anew from MNE, all parts in one folder",
+            )
+        part = beside_of(path, name, "next part")
+        if part.resolve() in seen:
+            raise BrainLensError(f"{path.name} goes on in itself", remedy="Save it anew from MNE")
+        seen.append(part.resolve())
 
 
 # ---- arrays ----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.errors import BrainLensError, unknown
+from data.errors import BrainLensError, first_line, unknown
 from data.own.limits import within
 from data.own.tables import read_table
 from data.stories.arrays import read_array
+from data.stories.gifti import read_gifti
 
 __all__ = ["ENDINGS", "Signal", "confounds", "read_signal"]
 
@@ -120,7 +122,7 @@ def _nibabel(path: Path) -> Any:
         raise
     except Exception as error:  # nibabel raises many kinds for damaged files
         raise BrainLensError(
-            f"{path.name} cannot be read: {str(error).splitlines()[0]}",
+            f"{path.name} cannot be read: {first_line(error)}",
             remedy="Copy or convert the file again",
         ) from None
 
@@ -132,7 +134,6 @@ def _nifti(path: Path, mask: str | Path | None) -> Signal:
             f"{path.name} has {len(image.shape)} dimensions {image.shape}: a run has four (x, y, z, time)",
             remedy="Give the 4-D series, and the mask apart",
         )
-    within(path, int(np.prod(image.shape, dtype=np.int64)) * image.get_data_dtype().itemsize)
     values = _unpacked(path, image)
     if mask is None:
         keep = np.ptp(values, axis=3) > 0
@@ -180,14 +181,15 @@ def _first(image) -> tuple[float, ...]:
 
 
 def _unpacked(path: Path, image) -> np.ndarray:
-    """The numbers of an image; a file that ends too early is refused."""
+    """The numbers of an image; a file that ends too early, or announces far more than it holds, is refused."""
+    within(path, math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize)
     try:
         return np.asanyarray(image.dataobj)
     except MemoryError:
         raise
     except Exception as error:  # gzip, zlib, nibabel and numpy each raise their own
         raise BrainLensError(
-            f"{path.name} is damaged: {str(error).splitlines()[0] if str(error) else 'it ends too early'}",
+            f"{path.name} is damaged: {first_line(error)}",
             remedy="Copy or convert the file again",
         ) from None
 
@@ -198,7 +200,9 @@ def _cifti(path: Path) -> Signal:
         series, brain = (image.header.get_axis(i) for i in range(2))
         interval = float(series.step)
         surface, vertex = np.asarray(brain.name, object), np.asarray(brain.vertex)
-    except AttributeError:
+    except MemoryError:
+        raise
+    except Exception:  # an image without such axes, or with axes that nibabel cannot make out
         raise BrainLensError(
             f"{path.name} is no dense series: its rows are not samples",
             remedy="Give the .dtseries.nii",
@@ -206,7 +210,7 @@ def _cifti(path: Path) -> Signal:
     names = [f"{n.rsplit('_', 2)[0]}.{i}" for i, n in enumerate(map(str, surface))]
     side = ["left" if "LEFT" in str(n) else "right" if "RIGHT" in str(n) else "" for n in surface]
     return Signal(
-        _plain(image.get_fdata(dtype=np.float32), path),
+        _plain(_unpacked(path, image), path),
         names,
         interval,
         {"vertex": vertex, "hemisphere": np.array(side, object)},
@@ -214,13 +218,14 @@ def _cifti(path: Path) -> Signal:
 
 
 def _gifti(path: Path) -> Signal:
-    image = _nibabel(path)
-    values = np.stack([array.data for array in image.darrays])
-    if values.ndim != 2 or len(values) < 2:
+    image = read_gifti(path)
+    shapes = {array.data.shape for array in image.darrays}
+    if len(image.darrays) < 2 or len(shapes) != 1 or len(next(iter(shapes))) != 1:
         raise BrainLensError(
             f"{path.name} holds {len(image.darrays)} arrays: a series has one per sample",
             remedy="Give the .func.gii of a run",
         )
+    values = np.stack([array.data for array in image.darrays])
     side = _hemisphere(path, image)
     steps = [array.meta.get("TimeStep") for array in image.darrays[:1]]
     n = values.shape[1]

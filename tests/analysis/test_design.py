@@ -310,6 +310,7 @@ def test_too_little_to_learn_from_is_refused():
 # ---- templates ------------------------------------------------------------------------------------------------------
 def test_templates_hold_every_item_and_run(tmp_path):
     from analysis.design.templates import write_templates
+    from data.files import unguarded
 
     texts = [
         'She said "no", twice.',
@@ -324,7 +325,7 @@ def test_templates_hold_every_item_and_run(tmp_path):
         "psychopy/conditions.csv", "README.txt",
     }  # fmt: skip
     for name in ("pcibex/chunk_includes/items.csv", "psychopy/conditions.csv"):
-        read = pd.read_csv(tmp_path / "rating" / name)
+        read = unguarded(pd.read_csv(tmp_path / "rating" / name))
         assert read["text"].tolist() == texts and read["item"].tolist() == [1, 2, 3, 4]
     script = (tmp_path / "rating" / "psychopy" / "experiment.py").read_text(encoding="utf-8")
     ast.parse(script)

@@ -114,6 +114,35 @@ def test_a_pcibex_project_follows_the_manual_and_shows_every_sentence_as_it_is(t
     ] == ["F", "J"]
 
 
+FORMULAS = ["=1+1", "'-quoted", "@one", "\t=2", "plain"]
+
+
+def test_no_table_of_an_experiment_holds_a_formula_and_both_show_what_was_written(
+    tmp_path, monkeypatch
+):
+    from data.files import unguarded
+
+    odd = "LOGGED? QUESTION \U0001f600 </script> \" ' \\"
+    items = pd.DataFrame({"text": FORMULAS, "=list": FORMULAS})
+    write_templates(items, tmp_path / "r", kind="rating", question=odd)
+    for path in (tmp_path / "r").rglob("*.csv"):
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        cells = [*table.columns, *table.to_numpy().ravel()]
+        assert not [one for one in cells if one[:1] in tuple("=+-@\t\r")], path
+        assert unguarded(table)["text"].tolist() == FORMULAS
+    seen, _ = run_in_psychopy(tmp_path / "r", ["1"] * len(FORMULAS), monkeypatch)
+    assert {tuple(one.split(" | ")) for one in seen[:-1]} == {(one, odd) for one in FORMULAS}
+    pairs = pd.DataFrame({"preferred_by_first": FORMULAS[:2], "preferred_by_second": FORMULAS[2:4]})
+    write_templates(pairs, tmp_path / "c", kind="choice", question=odd)
+    seen, _ = run_in_psychopy(tmp_path / "c", ["f", "j"], monkeypatch)
+    assert {part for one in seen[:-1] for part in one.split(" | ")} == {*FORMULAS[:4], odd}
+    shown = [
+        one["parts"] for one in run_in_pcibex(tmp_path / "r")["queue"] if one["label"] == "trial"
+    ]
+    assert [unescape(parts[0]["given"][0]) for parts in shown] == FORMULAS
+    assert {unescape(parts[1]["given"][0]) for parts in shown} == {odd}
+
+
 class _Strict:
     """Stands in for a class or module of PsychoPy: only the documented names and arguments are there."""
 

@@ -263,7 +263,10 @@ def test_the_app_knows_where_it_is_served(clean_home, monkeypatch):
         lambda program, command: started.append((command, os.environ["BRAINLENS_ADDRESS"])),
     )
     monkeypatch.setenv("BRAINLENS_ADDRESS", "")
-    run("app", "--address", "0.0.0.0", "--port", "1234")
+    refused = run("app", "--address", "0.0.0.0", "--port", "1234")
+    assert not started and refused.exit_code == 1 and "brainlens serve" in refused.output
+    assert "without logging in" in refused.output
+    run("app", "--address", "0.0.0.0", "--port", "1234", "--open")
     ((command, address),) = started
     place = command.index("--port")
     assert address == "0.0.0.0"

@@ -391,9 +391,69 @@ def test_a_bad_file_is_an_error_in_words(scored):
     lens = Compare()
     lens.wait(30)
     lens.bring("theirs.csv", b"model,score\ngpt2,0.4\n")
+    lens.wait(30)
     assert "has no column recording, r" in said(lens)
     lens.bring("theirs.xlsx", b"")
+    lens.wait(30)
     assert "Unknown file type" in said(lens) and len(lens.desk.errors) == 1
+    lens.close()
+
+
+def test_what_is_larger_than_the_field_takes_or_than_the_quota_is_refused(scored):
+    from dashboards.serve.rules import Rules
+    from data.home import acting_for, personal
+    from data.rights import ruled_by
+
+    lens = Compare()
+    lens.wait(30)
+    for name in (
+        "theirs.csv",
+        "theirs.json",
+    ):  # a forged message, for the browser sends no such file
+        lens.bring(name, b"x" * 20_000_001)
+        lens.wait(30)
+        assert "the browser takes 20 MB" in said(lens) and len(lens.desk.errors) == 1
+    ruled_by(Rules(megabytes=1))
+    try:
+        with acting_for("bob"):
+            personal("results").joinpath("large").write_bytes(bytes(1_000_000))
+            lens.bring("theirs.csv", b"model,recording,r\ngpt2,simulated,0.4\n")
+            lens.wait(30)
+            assert "1 MB are allowed" in said(lens)
+            assert not list(personal("results").glob("*.json"))
+    finally:
+        ruled_by(None)
+    lens.close()
+
+
+@pytest.mark.parametrize("kind", ["parquet", "zip", "nc"])
+def test_results_that_unpack_without_end_end_no_page(clean_home, tmp_path, kind):
+    import zipfile
+
+    import h5py
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / f"bomb.{kind}"
+    if kind == "parquet":
+        with pq.ParquetWriter(path, pa.schema([(name, pa.int64()) for name in "abcd"])) as file:
+            for _ in range(60):
+                file.write_table(pa.table({name: np.zeros(1_000_000, np.int64) for name in "abcd"}))
+    elif kind == "nc":
+        with h5py.File(path, "w") as file:
+            file.create_dataset("r", (10**9,), "f8", chunks=(10**6,), compression="gzip")
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("manifest.json", "{}")
+            for number in range(3):
+                with file.open(f"table{number}.csv", "w") as stream:
+                    for _ in range(200):
+                        stream.write(bytes(1_000_000))
+    lens = Compare()
+    lens.wait(30)
+    lens.bring(path.name, path.read_bytes())
+    lens.wait(60)
+    assert "unpacks from" in said(lens) or "larger than 512 MiB" in said(lens)
     lens.close()
 
 

@@ -214,39 +214,49 @@ def test_a_job_that_nobody_comes_back_to_ends():
 
 def test_turns_are_fair():
     """One owner that asks for many places does not keep another one waiting for all of them."""
-    turns, order, release = Turns(1), [], threading.Event()
+    assert served(2, held=[("", 1), ("", 1)], asked=[("", 1), ("", 1), ("", 2)])[0] == ("", 2)
 
-    def take(owner: int, hold: bool = False):
+
+def served(places: int, held: list, asked: list) -> list:
+    """In which order owners get a place that comes free, while all others stay taken."""
+    turns, order, threads = Turns(places), [], []
+    taken = [turns.taken(owner) for owner in held]
+    for one in taken:
+        one.__enter__()
+
+    def ask(owner):
         with turns.taken(owner):
             order.append(owner)
-            if hold:
-                release.wait(30)
 
-    first = threading.Thread(target=take, args=(1, True))
-    first.start()
-    while not order:
-        time.sleep(0.01)
-    two = Turns(2)
-    with two.taken(1):
-        queue = []
+    for number, owner in enumerate(asked):
+        threads.append(threading.Thread(target=ask, args=(owner,)))
+        threads[-1].start()
+        while len(turns._waiting) < number + 1:
+            time.sleep(0.01)
+    taken.pop(0).__exit__(None, None, None)
+    for thread in threads:
+        thread.join(30)
+    assert len(order) == len(asked)
+    return order
 
-        def ask(owner):
-            with two.taken(owner):
-                queue.append(owner)
 
-        blocker = two.taken(1)
-        blocker.__enter__()
-        threads = [threading.Thread(target=ask, args=(owner,)) for owner in (1, 1, 2)]
-        for number, thread in enumerate(threads):
-            thread.start()
-            while len(two._waiting) < number + 1:
-                time.sleep(0.01)
-        blocker.__exit__(None, None, None)
-        for thread in threads:
-            thread.join(30)
-    assert queue[0] == 2
-    release.set()
-    first.join(30)
+def test_turns_are_fair_between_people_however_many_windows_one_has():
+    windows = [("ada", view) for view in range(1, 6)]
+    for places in (1, 2):
+        held = windows[:places]
+        assert served(places, held, [*windows[places:], ("bob", 9)])[0] == ("bob", 9)
+    # two who ask for much take turns, and a third who came last waits for neither of them to end
+    asked = [("ada", 1), ("ada", 1), ("ada", 1), ("bob", 2), ("bob", 2), ("eve", 3)]
+    order = [who for who, _ in served(1, [("ada", 1)], asked)]
+    assert order == ["bob", "eve", "ada", "bob", "ada", "ada"]
+
+
+def test_closed_views_are_forgotten():
+    turns = Turns(1)
+    for view in range(3000):
+        with turns.taken(("", view)):
+            pass
+    assert len(turns._served) < 1100 and len(turns._held) < 1100
 
 
 def test_a_worker_takes_over_a_device_that_was_chosen_since(workers, monkeypatch):

@@ -76,6 +76,53 @@ def test_what_fits_no_map_is_told_beside_it(clean_home):
     other.close()
 
 
+def test_a_damaged_map_blocks_nothing_and_is_told(clean_home, caplog):
+    from analysis.models.variants.maps import maps_told
+    from data.home import personal
+
+    made = make_map(MODEL, "asked", QUESTIONS, STATEMENTS)
+    folder = personal("units")
+    whole = (folder / "asked.npz").read_bytes()
+    turned = bytearray(whole)
+    turned[whole.index(b"\x93NUMPY") + 400] ^= 1  # one bit among the values
+    damages = {"empty": b"", "cut": whole[:200], "array": b"[]", "json": b"{}", "turned": bytes(turned)}  # fmt: skip
+    for name, content in damages.items():
+        (folder / f"{name}.npz").write_bytes(content)
+    for name in ("Upper", "with space", ".hidden", "x" * 200):
+        (folder / f"{name}.npz").write_bytes(whole)
+    assert set(maps_told()) - {"turned"} == {"asked"} and set(maps()) == {"asked", *damages}
+    assert np.array_equal(load_map("asked").t, made.t)
+    for name in damages:
+        with pytest.raises(BrainLensError, match=f"{name}.npz is damaged"):
+            load_map(name)
+    lens, box = opened()
+    assert "asked: " not in str(box.chosen.options) and "asked" in box.chosen.options.values()
+    maps_told()
+    assert sum("empty.npz" in one.message for one in caplog.records) == 1  # said once
+    lens.close()
+
+
+def test_maps_and_bookmarks_count_against_the_quota(clean_home):
+    from dashboards.page import bookmarks
+    from dashboards.serve.rules import Rules
+    from data.home import personal
+    from data.rights import ruled_by
+
+    ruled_by(Rules(administrators=("ada",), megabytes=1))
+    try:
+        with acting_for("bob"):
+            personal("results").joinpath("large").write_bytes(bytes(999_000))
+            with pytest.raises(BrainLensError, match="1 MB are allowed"):
+                make_map(MODEL, "asked", QUESTIONS, STATEMENTS)
+            with pytest.raises(BrainLensError, match="1 MB are allowed"):
+                bookmarks.keep("long", "lens=layers&models=" + "x" * 20_000)
+            bookmarks.keep("short", "lens=layers")
+            bookmarks.remove("short")  # to remove needs no room
+            assert maps() == [] and bookmarks.kept() == {}
+    finally:
+        ruled_by(None)
+
+
 def test_lesions_by_a_map_are_drawn_with_where_its_units_are_and_what_they_predict(clean_home):
     make_map(MODEL, "asked", QUESTIONS, STATEMENTS, about="questions above statements")
     lens, _ = opened(unit_map="asked", draws=2)

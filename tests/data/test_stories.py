@@ -241,12 +241,12 @@ def test_hdf5_that_keeps_its_numbers_elsewhere_is_refused(tmp_path):
         file["data"] = np.ones((3, 3))
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["link"] = h5py.ExternalLink("secret.h5", "data")
-    with pytest.raises(BrainLensError, match="holds 0 arrays"):
+    with pytest.raises(BrainLensError, match=r"is a link to the file 'secret\.h5'"):
         read_signal(tmp_path / "a.h5")
     (tmp_path / "raw").write_bytes(bytes(72))
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file.create_dataset("data", (3, 3), "f8", external=[(str(tmp_path / "raw"), 0, 72)])
-    with pytest.raises(BrainLensError, match="in other files"):
+    with pytest.raises(BrainLensError, match="is stored in the file"):
         read_signal(tmp_path / "b.h5")
 
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import logging
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
-from data.errors import BrainLensError, unknown
-from data.files import atomic
+from data.errors import BrainLensError, first_line, unknown
+from data.files import Damaged, atomic
 from data.home import find, home, personal, shared
+from data.own.archive import DAMAGE
+from data.rights import require_room
 
 __all__ = ["UnitMap", "check_name", "load_map", "map_files", "maps", "maps_told", "save_map"]
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_LOG = logging.getLogger("brainlens.maps")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ def check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise BrainLensError(
             f"{name!r} cannot be the name of a map",
-            remedy="Use small letters, digits, '_', '.' and '-': it becomes part of a model's name",
+            remedy="Use up to 80 small letters, digits, '_', '.' and '-': it becomes part of a model's name",
         )
 
 
@@ -71,13 +78,16 @@ def save_map(made: UnitMap) -> Path:
     Raises
     ------
     BrainLensError
-        For a name that :func:`check_name` refuses.
+        For a name that :func:`check_name` refuses, and where it would go beyond the person's quota.
     """
     check_name(made.name)
     path = personal("units") / f"{made.name}.npz"
     told = {"model": made.model, "first": made.first, "second": made.second, "about": made.about}
-    with atomic(path) as part, open(part, "wb") as file:
-        np.savez(file, t=np.asarray(made.t, np.float64), about=np.array(json.dumps(told)))
+    content = io.BytesIO()
+    np.savez(content, t=np.asarray(made.t, np.float64), about=np.array(json.dumps(told)))
+    require_room(content.getbuffer().nbytes)
+    with atomic(path) as part:
+        part.write_bytes(content.getbuffer())
     return path
 
 
@@ -86,16 +96,54 @@ def maps() -> list[str]:
     folders = [personal("units"), home("units")]
     if (common := shared()) is not None:
         folders.append(common / "units")
-    return sorted({path.stem for folder in folders for path in folder.glob("*.npz")})
+    names = {path.stem for folder in folders for path in folder.glob("*.npz")}
+    return sorted(filter(_NAME.fullmatch, names))
 
 
 def maps_told() -> dict[str, dict]:
-    """Name -> ``model``, ``first`` and ``second`` (number of texts), ``about``, of every map that is saved; no value is read."""
+    """Name -> ``model``, ``first`` and ``second`` (number of texts), ``about``, of every map that is saved; no value is read.
+
+    A damaged one is left out, and said once.
+    """
     found = {}
     for name in maps():
-        with np.load(_place(name), allow_pickle=False) as held:
-            found[name] = json.loads(str(held["about"]))
+        path = cast(Path, _place(name))
+        try:
+            found[name] = _told(path)
+        except Damaged as error:
+            _say(str(path), path.stat().st_mtime_ns, str(error))
     return found
+
+
+@lru_cache(maxsize=200)
+def _say(path: str, when: int, why: str) -> None:
+    _LOG.warning("%s", why)
+
+
+def _told(path: Path, *, values: bool = False) -> dict:
+    """What stands in a file, with ``t`` where its values are asked for.
+
+    Raises
+    ------
+    Damaged
+    """
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            about = json.loads(str(held["about"]))
+            told = {
+                "model": str(about["model"]), "about": str(about["about"]),
+                "first": int(about["first"]), "second": int(about["second"]),
+            }  # fmt: skip
+            if values:
+                told["t"] = held["t"]
+                if told["t"].ndim != 2 or told["t"].dtype.kind != "f":
+                    raise ValueError(f"its values have shape {told['t'].shape}")
+    except (*DAMAGE, TypeError, AttributeError) as error:
+        raise Damaged(
+            f"The map of units {path} is damaged: {first_line(error)}",
+            remedy="Make it again: brainlens units map",
+        ) from None
+    return told
 
 
 def map_files(variant) -> list[Path]:
@@ -123,13 +171,13 @@ def load_map(name: str, *, shape: tuple[int, int] | None = None) -> UnitMap:
     Raises
     ------
     BrainLensError
-        Where there is none of that name, or it was made on a model of another shape.
+        Where there is none of that name, it is damaged, or it was made on a model of another shape.
     """
     path = _place(name)
     if path is None:
         raise unknown("map of units", name, maps(), remedy="Make one: brainlens units map")
-    with np.load(path, allow_pickle=False) as held:
-        t, told = held["t"], json.loads(str(held["about"]))
+    told = _told(path, values=True)
+    t = told.pop("t")
     if shape is not None and t.shape != shape:
         raise BrainLensError(
             f"The map {name!r} was made on {told['model']}, with {t.shape[0]} blocks of {t.shape[1]} units; "
