@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from data.errors import BrainLensError, first_line
-from data.own.limits import MOST_UNPACKED, within
+from data.limits import MOST_UNPACKED, within
 
 __all__ = ["named", "read_parquet"]
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from analysis.features.matching import either_way, matched
 from data.errors import BrainLensError
+from data.limits import MOST_UNPACKED
 from data.own.archive import unpacking
 from data.own.formats import load_npz
 from data.own.hdf5 import engine, harmless
-from data.own.limits import MOST_UNPACKED
 from data.own.meaning import listed
 from data.recording import Recording
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from analysis.scoring.results import read_results
 from data.own import apart
 
 __all__ = ["PLAIN", "tried"]
@@ -26,8 +27,6 @@ def tried(path: Path) -> None:
 
 
 def _read(path: Path) -> None:
-    from analysis.scoring.results import read_results
-
     read_results(path, path.name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -31,6 +32,7 @@ __all__ = [
     "write",
 ]
 
+_LOG = logging.getLogger("brainlens.store")
 FOLDER = "promises"
 _FROZEN = ("hypothesis", "models", "recordings", "protocol", "cells", "time", "version", "seen")
 
@@ -206,22 +208,44 @@ def refuse(root: Path, key: str) -> None:
 
 # ---- files ----------------------------------------------------------------------------------------------------------
 def _save(path: Path, promise: Promise) -> None:
+    """The record, and a second one behind it: what cannot be read would keep every cell of the store from being shown."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as part:
-        part.write_text(json.dumps(asdict(promise), indent=1) + "\n", encoding="utf-8")
+    for place in (_second(path), path):
+        with atomic(place) as part:
+            part.write_text(json.dumps(asdict(promise), indent=1) + "\n", encoding="utf-8")
+
+
+def _second(path: Path) -> Path:
+    return path.with_suffix(".copy")
 
 
 def _every(root: Path) -> dict[Path, Promise]:
     found = {}
     for path in sorted((Path(root) / FOLDER).glob("*.json")):
         try:
-            found[path] = Promise(**json.loads(path.read_text(encoding="utf-8")))
+            found[path] = _read(path)
         except (OSError, ValueError, TypeError) as error:
-            raise BrainLensError(
-                f"The locked prediction {path} cannot be read ({error})",
-                remedy="Put it back as it was; its cells are not shown until then",
-            ) from error
+            found[path] = _healed(path, error)
     return found
+
+
+def _read(path: Path) -> Promise:
+    return Promise(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def _healed(path: Path, damage: Exception) -> Promise:
+    """A damaged record as its second one has it, put back where the folder may be written to."""
+    try:
+        kept = _read(_second(path))
+    except (OSError, ValueError, TypeError):
+        raise BrainLensError(
+            f"The locked prediction {path} cannot be read ({damage}), and neither can its copy",
+            remedy="Put it back as it was; no cell of this store is shown until then",
+        ) from damage
+    _LOG.warning("The locked prediction %s was damaged (%s); it was put back", path, damage)
+    with contextlib.suppress(OSError):
+        _save(path, kept)
+    return kept
 
 
 def _binding(root: Path) -> list[Path]:

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError
+from data.limits import MOST_UNPACKED, MUCH, within
 from data.own.archive import DAMAGE
 from data.own.gate import beside_of
-from data.own.limits import MOST_UNPACKED, MUCH, within
 from data.own.matlab import read_apart
 from data.own.meaning import checked, reading_options
 from data.own.names import GUESSES, REGION_NAMES

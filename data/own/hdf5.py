@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import BrainLensError, first_line
-from data.own.limits import within
+from data.limits import within
 
 __all__ = ["engine", "harmless"]
 

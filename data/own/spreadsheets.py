@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError, unknown
-from data.own.limits import within
+from data.limits import within
 from data.own.numerals import MISSING
 
 __all__ = ["read_sheet", "sheets"]

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError
+from data.limits import MOST_BYTES, MOST_RATIO, within
 from data.own.archive import DAMAGE
 from data.own.delimited import frame_of, layout
 from data.own.foreign import advice
-from data.own.limits import MOST_BYTES, MOST_RATIO, within
 from data.own.numerals import parse
 from data.own.spreadsheets import read_sheet
 from data.parquet import named, read_parquet

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from data.errors import BrainLensError, first_line, unknown
+from data.limits import within
 from data.own.hdf5 import harmless
-from data.own.limits import within
 
 __all__ = ["arrays_of", "of_array", "read_array"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import BrainLensError, first_line
-from data.own.limits import within
+from data.limits import within
 
 __all__ = ["read_gifti"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError, first_line, unknown
-from data.own.limits import within
+from data.limits import within
 from data.own.tables import read_table
 from data.stories.arrays import read_array
 from data.stories.gifti import read_gifti

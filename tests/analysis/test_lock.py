@@ -558,8 +558,21 @@ def test_a_record_that_was_changed_says_so_and_bad_requests_have_answers():
     with pytest.raises(BrainLensError, match="needs a hypothesis"):
         lock(" ", ["zoo-glove-64d"], ["simulated"], QUICK)
     path.write_text("{")
+    path.with_suffix(".copy").write_text("[]")
     with pytest.raises(BrainLensError, match="cannot be read"):
         score(*CELL)
+
+
+@pytest.mark.usefixtures("locked")
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]", "null", "9", '{"a": 1}'])
+def test_a_damaged_record_is_put_back_and_blocks_nothing_else(content, caplog):
+    (path,) = (Store().root / "promises").glob("*.json")
+    whole = path.read_bytes()
+    path.write_text(content)
+    with pytest.raises(Locked):
+        score(*CELL)
+    assert path.read_bytes() == whole and "it was put back" in caplog.text
+    assert score("random-8", "simulated", QUICK).value is not None  # another cell
 
 
 def test_the_commands(clean_home):

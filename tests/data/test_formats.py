@@ -516,7 +516,7 @@ def test_parquet_bombs(tmp_path, monkeypatch):
     with pytest.raises(BrainLensError, match=r"unpacks from .* bytes: it was not read"):
         own.read(path)
     monkeypatch.setattr("data.own.tables.MOST_UNPACKED", 10**12)
-    monkeypatch.setattr("data.own.limits.MUCH", 500_000)
+    monkeypatch.setattr("data.limits.MUCH", 500_000)
     pq.write_table(
         pa.table({"text": ["a"] * rows, "bold": np.full(rows, 0.5)}), path, compression="zstd"
     )
@@ -530,7 +530,7 @@ def test_matlab_bombs_in_cells(tmp_path, monkeypatch):
     nested = cells([cells([np.zeros((300, 300))])])
     savemat(tmp_path / "x.mat", {"responses": NUMBERS, "text": nested}, do_compression=True)
     assert 720_000 < formats._unpacked(tmp_path / "x.mat") < 730_000
-    monkeypatch.setattr("data.own.limits.MUCH", 100_000)
+    monkeypatch.setattr("data.limits.MUCH", 100_000)
     monkeypatch.setattr("data.own.formats.MUCH", 100_000)
     monkeypatch.setattr("data.own.formats.MOST_RATIO", 50)
     with pytest.raises(BrainLensError, match=r"x.mat unpacks from .* bytes: it was not read"):

@@ -139,8 +139,9 @@ def _told(path: Path, *, values: bool = False) -> dict:
                 if told["t"].ndim != 2 or told["t"].dtype.kind != "f":
                     raise ValueError(f"its values have shape {told['t'].shape}")
     except (*DAMAGE, TypeError, AttributeError) as error:
+        why = "it holds no arrays" if "pickle" in str(error) else first_line(error)
         raise Damaged(
-            f"The map of units {path} is damaged: {first_line(error)}",
+            f"The map of units {path} is damaged: {why}",
             remedy="Make it again: brainlens units map",
         ) from None
     return told

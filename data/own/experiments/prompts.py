@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from data.errors import BrainLensError
+from data.limits import within
 from data.own.archive import unpacking
-from data.own.limits import within
 
 __all__ = ["is_prompts", "prompt_trials"]
 

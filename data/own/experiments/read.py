@@ -14,13 +14,13 @@ import pandas as pd
 
 from data.errors import BrainLensError, unknown
 from data.files import atomic, guarded
+from data.limits import within
 from data.own.archive import unpacking
 from data.own.experiments.ibex import ibex_trials, is_ibex
 from data.own.experiments.prompts import is_prompts, prompt_trials
 from data.own.experiments.roles import ROLES, plain_trials
 from data.own.experiments.rules import Rule, apply_rules
 from data.own.experiments.warnings import versions, warnings
-from data.own.limits import within
 from data.own.names import kind_of
 from data.own.numerals import MISSING
 from data.own.sidecar import write_sidecar
