@@ -23,10 +23,19 @@ __all__ = [
 
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)|(?P<name>[A-Za-z_.][\w.]*)|`(?P<quoted>[^`]+)`"
-    r"|\"(?P<text>[^\"]*)\"|'(?P<text_>[^']*)'|(?P<sign>\|\||\*\*|%in%|==|!=|<=|>=|[~+\-*/:^(),|=<>]))"
+    r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)|(?P<name>[A-Za-z_.][\w.]*)|`(?P<quoted>(?:[^`\\]|\\.)+)`"
+    r"|\"(?P<text>(?:[^\"\\]|\\.)*)\"|'(?P<text_>(?:[^'\\]|\\.)*)'|(?P<sign>\|\||\*\*|%in%|==|!=|<=|>=|[~+\-*/:^(),|=<>]))"
 )
 _PLAIN = re.compile(r"[A-Za-z_.][\w.]*")
+
+
+def _quoted(text: str, mark: str) -> str:
+    """A text between marks, as R reads it: a mark inside ends nothing, for what follows would be code."""
+    return f"{mark}{text.replace(chr(92), chr(92) * 2).replace(mark, chr(92) + mark)}{mark}"
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text)
 
 
 # ---- expressions ----------------------------------------------------------------------------------------------------------
@@ -37,7 +46,7 @@ class Name:
     name: str
 
     def __str__(self):
-        return self.name if _PLAIN.fullmatch(self.name) else f"`{self.name}`"
+        return self.name if _PLAIN.fullmatch(self.name) else _quoted(self.name, "`")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -64,7 +73,7 @@ class Text:
     value: str
 
     def __str__(self):
-        return f'"{self.value}"'
+        return _quoted(self.value, '"')
 
     columns = ()
 
@@ -141,7 +150,8 @@ class RandomTerm:
 
     def __str__(self):
         alone = self.terms == ((),)  # nothing to correlate, and lme4 reads no (1 || g)
-        return f"({_sum(self.terms)} {'|' if self.correlated or alone else '||'} {self.group_name})"
+        group = ":".join(str(Name(one)) for one in self.group)
+        return f"({_sum(self.terms)} {'|' if self.correlated or alone else '||'} {group})"
 
     @property
     def group_name(self) -> str:
@@ -250,7 +260,9 @@ class _Parser:
             kind = match.lastgroup
             assert kind is not None  # every kind of token is a named group
             name = {"quoted": "name", "text_": "text"}.get(kind, kind)
-            self.tokens.append((name, match[kind]))
+            quoted = kind in ("quoted", "text", "text_")
+            value = _unquoted(match[kind]) if quoted else match[kind]
+            self.tokens.append((name, value))
             place = match.end()
         self.tokens.append(("end", ""))
         self.at = 0

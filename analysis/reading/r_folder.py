@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.reading.by_trial import TrialReading
-from analysis.reading.formula import parse
+from analysis.reading.formula import Name, parse
 from data.errors import BrainLensError
 from data.files import atomic, guarded, unguarded
 
@@ -36,9 +36,11 @@ best <- function(formula, trials) {
 }
 # A table with its texts as they were: an apostrophe keeps a spreadsheet from running "=1+1" as a formula.
 table_of <- function(file, ...) {
-  d <- read.csv(file, stringsAsFactors = FALSE, ...)
+  d <- read.csv(file, stringsAsFactors = FALSE, check.names = FALSE, ...)
+  as_it_was <- function(x) sub("^'(?='*[-=+@\\t\\r])", "", x, perl = TRUE)
   text <- sapply(d, is.character)
-  d[text] <- lapply(d[text], function(x) sub("^'(?='*[-=+@\\t\\r])", "", x, perl = TRUE))
+  d[text] <- lapply(d[text], as_it_was)
+  names(d) <- as_it_was(names(d))
   d
 }
 models <- table_of("models.csv")
@@ -142,7 +144,7 @@ def _smooth(formula) -> str:
         if term and {name for one in term for name in one.columns} != {"surprisal"}
     ]
     groups = dict.fromkeys(name for bar in formula.random for name in bar.group)
-    smooths = ["s(surprisal)", *(f's({name}, bs = "re")' for name in groups)]
+    smooths = ["s(surprisal)", *(f's({Name(name)}, bs = "re")' for name in groups)]
     return f"{formula.response} ~ {' + '.join([*straight, *smooths])}"
 
 

@@ -403,7 +403,9 @@ class Workbench(pn.viewable.Viewer):
         elif key == "Escape" and any(part.open for part in self._dialogs):
             for part in self._dialogs:
                 part.open = False
-        else:
+        elif (
+            self.selection.lens in self.lenses
+        ):  # a key that was pressed while the lens opens is for none
             self.lens.pressed(key)
 
     @property

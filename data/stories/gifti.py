@@ -106,7 +106,7 @@ class _Arrays:
         dims = [int(attributes[f"Dim{place}"]) for place in range(min(count, 6))]
         if min(dims, default=0) < 0:
             raise ValueError(f"dimensions {dims}")
-        kind = data_type_codes.dtype[attributes.get("DataType", "NIFTI_TYPE_FLOAT32")]
+        kind: Any = data_type_codes.dtype[attributes.get("DataType", "NIFTI_TYPE_FLOAT32")]
         self._size = math.prod(dims) * kind.itemsize
         self._packed = encoding in _PACKED
         self.announced += self._size
