@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import stat
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ import xxhash
 from filelock import FileLock, Timeout
 
 from data.errors import BrainLensError
+from data.home import home
 
 __all__ = [
     "Damaged",
@@ -29,7 +31,9 @@ __all__ = [
     "guarded",
     "in_words",
     "locked",
+    "made_folder",
     "need_room",
+    "no_room",
     "reserve",
     "seal",
     "sweep",
@@ -79,6 +83,34 @@ def disk_error(error: OSError, folder: Path, needed: int | None = None) -> DiskE
     return said
 
 
+def no_room(error: BaseException) -> DiskError | None:
+    """The words for a disk that takes no more, whatever raised it; None for every other error.
+
+    Examples
+    --------
+    >>> no_room(OSError(errno.ENOENT, "absent")), no_room(ValueError())
+    (None, None)
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, DiskError):
+            return seen
+        if isinstance(seen, OSError):
+            named = seen.filename2 or seen.filename
+            known = isinstance(named, str | bytes)
+            return disk_error(seen, Path(os.fsdecode(named)).parent if known else _fullest())
+        seen = seen.__cause__
+    return None
+
+
+def _fullest() -> Path:
+    """Where an error that names no file most likely happened: the folder for data, or the one for what lasts a moment."""
+    places = [Path(tempfile.gettempdir())]
+    with contextlib.suppress(BrainLensError):
+        places.insert(0, home())
+    return min(places, key=lambda place: shutil.disk_usage(place).free)
+
+
 def _number(error: OSError) -> int | None:
     """The system's number of an error; copies of a whole folder gather theirs as text and have none of their own."""
     if isinstance(error, shutil.Error) and (told := re.search(r"\[Errno (\d+)\]", str(error))):
@@ -96,6 +128,19 @@ def in_words(folder: Path, needed: int | None = None) -> Iterator[None]:
         if said is None:
             raise
         raise said from error
+
+
+def made_folder(folder: Path) -> Path:
+    """A folder that is there afterwards.
+
+    Raises
+    ------
+    DiskError
+        Where the disk is full or nothing may be written there.
+    """
+    with in_words(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def need_room(folder: Path, needed: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from data.errors import BrainLensError, unknown
-from data.files import atomic, guarded
+from data.files import atomic, guarded, made_folder
 
 __all__ = ["KINDS", "QUESTIONS", "write_templates"]
 
@@ -63,7 +63,7 @@ def write_templates(
         )
     folder, question = Path(folder).expanduser(), question or QUESTIONS[kind]
     trials = _trials(items, kind)
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     script = _SCRIPTS[kind].replace("QUESTION", repr(question))
     logged = [
         name
@@ -108,14 +108,12 @@ def _trials(items: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def _table(path: Path, table: pd.DataFrame) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as part:
         guarded(table).to_csv(part, index=False)  # both experiments show the sentence as it was
     return path
 
 
 def _text(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as part:
         part.write_text(text, encoding="utf-8")
     return path

@@ -18,7 +18,7 @@ from analysis.paper.tables import long_table, r_script
 from analysis.progress import SILENT, Report
 from analysis.scoring.beside import stored_oasm
 from data.errors import BrainLensError
-from data.files import atomic, guarded
+from data.files import atomic, guarded, made_folder
 from data.recording import Recording
 
 __all__ = ["hand_over", "r_files", "write_r_files"]
@@ -68,7 +68,7 @@ def write_r_files(scores, folder: str | Path) -> Path:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BrainLensError(f"The folder {folder} is not empty", remedy="Name a new one")
     files = r_files(scores)
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     for name, content in files.items():
         with atomic(folder / name) as part:
             part.write_bytes(content)

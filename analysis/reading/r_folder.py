@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.reading.by_trial import TrialReading
 from analysis.reading.formula import Name, parse
 from data.errors import BrainLensError
-from data.files import atomic, guarded, unguarded
+from data.files import atomic, guarded, made_folder, unguarded
 
 __all__ = ["compare_with_r", "r_files", "write_r_folder"]
 
@@ -104,7 +104,7 @@ def write_r_folder(readings: Sequence[TrialReading], folder: Path | str) -> Path
     if folder.exists() and any(folder.iterdir()):
         raise BrainLensError(f"The folder {folder} is not empty", remedy="Name a new one")
     files = r_files(readings)
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     for name, content in files.items():
         with atomic(folder / name) as part:
             part.write_bytes(content)

@@ -157,7 +157,6 @@ def commit(one: LayerMap) -> Path:
             f"There is a map {one.name!r} already, and a committed choice is not changed",
             remedy=f"Choose another name, or delete {path}",
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as part:
         part.write_text(content, encoding="utf-8")
     return path

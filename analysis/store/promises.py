@@ -209,7 +209,6 @@ def refuse(root: Path, key: str) -> None:
 # ---- files ----------------------------------------------------------------------------------------------------------
 def _save(path: Path, promise: Promise) -> None:
     """The record, and a second one behind it: what cannot be read would keep every cell of the store from being shown."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     for place in (_second(path), path):
         with atomic(place) as part:
             part.write_text(json.dumps(asdict(promise), indent=1) + "\n", encoding="utf-8")

@@ -409,8 +409,8 @@ class Store:
         from filelock import FileLock, Timeout
 
         size = weighed(path)
-        (self.root / "locks").mkdir(parents=True, exist_ok=True)
         try:
+            (self.root / "locks").mkdir(parents=True, exist_ok=True)
             with FileLock(self.root / "locks" / f"{path.stem}.lock", timeout=0, mode=0o666):
                 away = path.with_name(f".gone-{uuid.uuid4().hex[:8]}")
                 path.rename(away)

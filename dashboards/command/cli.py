@@ -63,6 +63,7 @@ from data.catalog.fetch import size_text
 from data.catalog.files import check
 from data.catalog.starter import STARTER, bring, missing, price
 from data.errors import BrainLensError, memory_error
+from data.files import no_room
 from data.gate import beyond
 from data.hashes import recheck
 from data.home import home, mirror
@@ -84,7 +85,8 @@ class _Group(click.Group):
                 raise
             raise click.ClickException(str(error)) from error
         except (MemoryError, RuntimeError, OSError) as error:
-            if os.environ.get("BRAINLENS_DEBUG") or (full := memory_error(error)) is None:
+            full = memory_error(error) or no_room(error)
+            if os.environ.get("BRAINLENS_DEBUG") or full is None:
                 raise
             raise click.ClickException(str(full)) from error
 

@@ -35,7 +35,7 @@ from dashboards.figures.paper import FORMATS
 from dashboards.work.computation import parted, spent
 from dashboards.work.jobs import duration
 from data.errors import BrainLensError, unknown
-from data.files import atomic
+from data.files import atomic, made_folder
 
 __all__ = ["COMMANDS", "OF_RESULTS"]
 
@@ -197,7 +197,7 @@ def _run(
     found = Found(answers, empty, asked.open().simulated)
     click.echo("\n" + "\n".join(verdicts(found, asked.models)))
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        made_folder(out)
         for name, answer in answers.items():
             frame = answer.frame.drop(columns=["changes"], errors="ignore")
             write_frame(frame, out / f"trust-{name}.csv")

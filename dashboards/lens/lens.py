@@ -699,7 +699,7 @@ class Lens(pn.viewable.Viewer):
         def callback() -> io.BytesIO:
             try:
                 return make()
-            except BrainLensError as error:
+            except (BrainLensError, OSError, MemoryError) as error:
                 self.fail(error, where="export", title="Nothing was downloaded")
                 raise
 

@@ -17,6 +17,7 @@ from dashboards.serve.rules import Rules, rules_file
 from dashboards.work.jobs import RUNNER
 from dashboards.work.processes import Workers
 from data.errors import BrainLensError
+from data.files import atomic
 from data.home import ask_person, home, mirror
 from data.rights import ruled_by
 
@@ -121,10 +122,9 @@ def _secret() -> str:
     except OSError:
         pass
     made = secrets.token_urlsafe(48)
-    with open(
-        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-    ) as stream:
-        stream.write(made)
+    with atomic(path) as part:
+        part.touch(mode=0o600)
+        part.write_text(made, encoding="utf-8")
     return made
 
 

@@ -9,6 +9,7 @@ import panel_material_ui as pmui
 from dashboards.look.look import MONO, Words, heading, note, plain
 from dashboards.work.jobs import Job
 from data.errors import BrainLensError, memory_error
+from data.files import no_room
 
 __all__ = ["ErrorCard", "ProgressRow", "explain"]
 
@@ -144,6 +145,8 @@ def explain(error: BaseException, title: str = "") -> tuple[str, str, str]:
         return title or "This does not work", cause, error.remedy
     if (full := memory_error(error)) is not None:
         return title or "Out of memory", full.problem + ".", full.remedy
+    if (full := no_room(error)) is not None:
+        return title or "The disk takes no more", full.problem + ".", full.remedy
     return (
         title or "Something broke",
         f"{type(error).__name__}: {error}",

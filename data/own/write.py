@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError, unknown
-from data.files import guarded
+from data.files import guarded, in_words
 from data.own.meaning import COLUMNS
 from data.own.sidecar import SIDECAR, write_sidecar
 from data.recording import Recording
@@ -46,9 +47,24 @@ def write(recording: Recording, path: str | Path) -> Path:
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise unknown("format", kind, SUFFIXES)
+    half = path.with_name(f".{path.stem}.part{kind}")
+    beside = path.with_name(path.stem + ".stimuli.csv")
+    half_table = beside.with_name("." + beside.name + ".part")
+    try:
+        with in_words(path.parent):
+            _written(recording, path, half, beside, half_table)
+    finally:
+        for left in (half, half_table):
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
+    return path
+
+
+def _written(recording: Recording, path: Path, half: Path, beside: Path, half_table: Path) -> None:
+    """The file, the table of stimuli beside an array, and the sidecar, each whole or not at all."""
+    kind = path.suffix.lower()
     stimuli, targets, said = _said(recording)
     values = pd.DataFrame(recording.responses.values, columns=targets)
-    half = path.with_name(f".{path.stem}.part{kind}")
     table = pd.concat([stimuli, values], axis=1)
     if kind == ".parquet":
         table.to_parquet(half, index=False)
@@ -58,8 +74,6 @@ def write(recording: Recording, path: str | Path) -> Path:
         _netcdf(recording, stimuli, targets, said, half)
     else:
         _array(recording.responses.values, targets, half, kind)
-        beside = path.with_name(path.stem + ".stimuli.csv")
-        half_table = beside.with_name("." + beside.name + ".part")
         _text(stimuli, half_table, ".csv")
         os.replace(half_table, beside)
         if kind == ".npy":  # an npy file holds no names: the targets are numbered
@@ -71,7 +85,6 @@ def write(recording: Recording, path: str | Path) -> Path:
     Path(str(path) + SIDECAR).unlink(missing_ok=True)
     write_sidecar(path, **said)
     os.replace(half, path)
-    return path
 
 
 def _said(recording: Recording) -> tuple[pd.DataFrame, list[str], dict]:
@@ -149,7 +162,8 @@ def _array(values: np.ndarray, targets: list[str], path: Path, kind: str) -> Non
 
         cells = np.empty(len(targets), dtype=object)
         cells[:] = targets
-        savemat(path, {"responses": values, "target": cells}, do_compression=True)
+        with open(path, "wb") as stream:
+            savemat(stream, {"responses": values, "target": cells}, do_compression=True)
         return
     with open(path, "wb") as stream:
         if kind == ".npy":

@@ -25,7 +25,7 @@ from analysis.models.zoo.wire import one_thread
 from analysis.progress import SILENT, Report
 from analysis.text.passages import Passage
 from data.errors import BrainLensError
-from data.files import atomic
+from data.files import atomic, made_folder
 
 __all__ = ["OperatorModel", "save"]
 
@@ -280,15 +280,17 @@ def save(name: str, folder: Path) -> Path:
             remedy="For example net-2x64-forward-none-x.h.add.tanh",
         )
     reader = OperatorModel(made, None, variant=variant)
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     with atomic(folder / "model.safetensors") as part:
         save_file({n: v.contiguous() for n, v in reader.module.state_dict().items()}, part)
     for one in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copyfile(_TOKENIZER / one, folder / one)
+        with atomic(folder / one) as part:
+            shutil.copyfile(_TOKENIZER / one, part)
     told = {
         "architecture": "operators",
         "network": base,
         "made": str(variant) or "untrained:init:0",
     }
-    (folder / "config.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    with atomic(folder / "config.json") as part:
+        part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return folder
