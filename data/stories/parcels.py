@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from data.errors import BrainLensError
+from data.errors import BrainLensError, first_line
 from data.recording import Recording
+from data.stories.gifti import read_gifti
 from data.surface import FINER, RADIUS, VERTICES, OnCortex, check_vertices, mesh, places_of
 
 __all__ = ["Parcels", "in_parcels", "on_parcels", "parcels"]
@@ -104,18 +104,18 @@ def _labels(path: Path) -> np.ndarray:
         raise BrainLensError(f"There is no file {path}", remedy="Check the name and the folder")
     try:
         if path.name.lower().endswith(".gii"):
-            image: Any = nibabel.load(path)
+            image = read_gifti(path)
             table = {one.key: str(one.label) for one in image.labeltable.labels}
             names = [table.get(int(key), "") for key in np.asarray(image.darrays[0].data).ravel()]
         else:
             keys, _, known = nibabel.freesurfer.read_annot(path)
             known = [one.decode("utf-8", "replace") for one in known]
             names = [known[key] if 0 <= key < len(known) else "" for key in keys]
-    except MemoryError:
+    except (BrainLensError, MemoryError):
         raise
     except Exception as error:  # nibabel and numpy each raise their own
         raise BrainLensError(
-            f"{path.name} is no annotation that can be read: {str(error).splitlines()[0] if str(error) else 'it is damaged'}",
+            f"{path.name} is no annotation that can be read: {first_line(error)}",
             remedy="Give FreeSurfer's .annot, or a GIFTI .label.gii",
         ) from None
     if len(names) not in (VERTICES, *FINER):

@@ -17,8 +17,8 @@ import xarray as xr
 
 from data.errors import BrainLensError, unknown
 from data.files import in_words
+from data.limits import MOST_UNPACKED
 from data.own.hdf5 import engine, harmless
-from data.own.limits import MOST_UNPACKED
 from data.own.write import write as write_table
 from data.presentation import Presentation
 from data.recording import Recording

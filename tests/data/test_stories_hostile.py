@@ -103,6 +103,15 @@ def test_gifti_that_unpacks_without_end_or_is_damaged_is_refused(tmp_path, conte
         read_signal(tmp_path / "a.gii")
 
 
+def test_parcels_go_through_the_same_gate(tmp_path, secret):
+    from data.stories.parcels import parcels
+
+    one = array("", "ExternalFileBinary", 48, "UINT8", f'ExternalFileName="{secret}"')
+    (tmp_path / "lh.mine.label.gii").write_bytes(gifti(one))
+    with pytest.raises(BrainLensError, match="not in the file itself"):
+        parcels([tmp_path / "lh.mine.label.gii"])
+
+
 def test_hdf5_of_a_signal_that_unpacks_without_end_is_refused(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("x", (400_000, 1000), "f8", chunks=(1000, 1000), compression="gzip")
