@@ -9,6 +9,7 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboards.figures.in_place import Shown
 from dashboards.figures.screen import anything_picked, draw, highlight, resize
 from dashboards.lens.table import named, names
 from dashboards.look.look import Folded, Html, Words, plain
@@ -94,6 +95,7 @@ class Frame(pmui.Column):
 
     def __init__(self, picked: Callable[[list[str]], None]):
         self._picked, self._marking, self._marks = picked, False, []
+        self._shown: Shown | None = None
         self._drawn, self._theme, self._room, self._least = None, "", 0, 0
         self._heading = Html("", visible=False, margin=(0, 10), stylesheets=[_HEADING])
         self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0)
@@ -160,7 +162,7 @@ class Frame(pmui.Column):
         ):  # a new plot costs the browser a tenth of a second or two
             self.fit(height)
             return
-        self._pane.object = draw(
+        plot = draw(
             spec,
             theme=theme,
             height=height,
@@ -169,8 +171,22 @@ class Frame(pmui.Column):
             zoom=zoom,
             on_zoom=zoomed,
         )
+        if theme != self._theme or not self._becomes(plot):
+            self._pane.object, self._shown = plot, Shown(plot)
         self._drawn, self._theme, self._room = spec, theme, room
         resize(self._pane.object, height)  # rows of panels share it
+
+    def _becomes(self, plot) -> bool:
+        """Let the figure that is shown become another, where a page of a server shows it."""
+        if self._shown is None or not in_session():
+            return False
+        self._marking = (
+            True  # rows that are let go since they are others were not let go by the user
+        )
+        try:
+            return self._shown.become(plot)
+        finally:
+            self._marking = False
 
     def _keep_open(self, height: int) -> None:
         """Room for a plot; a height of the box itself would reach its inside one change late."""
@@ -186,8 +202,8 @@ class Frame(pmui.Column):
     def mark(self, values: list[str]) -> None:
         """Dim everything else; nothing takes it back."""
         self._marks = list(values)
-        if (doc := pn.state.curdoc) is not None and doc.session_context is not None:
-            doc.add_next_tick_callback(
+        if in_session():
+            pn.state.curdoc.add_next_tick_callback(
                 self._highlight
             )  # Bokeh's own objects may be changed only by who holds the document
         else:
@@ -207,6 +223,12 @@ class Frame(pmui.Column):
         picked = named(names(pd.DataFrame(rows)))
         if not self._marking and (picked or (not rows and not anything_picked(self._pane.object))):
             self._picked(picked)
+
+
+def in_session() -> bool:
+    """Whether this is the page of a server, which hears of every change of a Bokeh model."""
+    doc = pn.state.curdoc
+    return doc is not None and doc.session_context is not None
 
 
 def _links(picture, theme: str) -> str:

@@ -23,6 +23,7 @@ from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lens.view import led_by
 from dashboards.look.look import note
 from dashboards.state import Words
+from dashboards.work.kept import Kept
 from dashboards.work.score_computations import (
     NOTES,
     Scores,
@@ -71,7 +72,7 @@ class Layers(Lens):
 
     def make_controls(self) -> dict:
         self.scores, self.tests = Scores(self.selection), TargetTests(self.selection)
-        self._splits: dict[str, tuple] = {}
+        self._kept = Kept()
         small = dict(size="small", sizing_mode="stretch_width")
         self._by = pmui.Select(
             label="Show by", options=SHOWN, value=self.selection.by, margin=(8, 0, 2, 0), **small
@@ -187,9 +188,11 @@ class Layers(Lens):
         whole = self._complete()
         if whole and len(whole[0].dataset.target) > 1:
             pictures.append(
-                _histogram(whole, self.tests.found(whole) if self.selection.tested else {})
+                self._kept(
+                    _histogram, whole, self.tests.found(whole) if self.selection.tested else {}
+                )
             )
-        if whole and (people := each_person(whole)) is not None:
+        if whole and (people := self._kept(each_person, whole)) is not None:
             spec = replace(each_person_figure(people), stamp=whole[0].stamp)
             pictures.append(Picture("People", spec, people.frame, tuple(whole)))
         said = [score for _, scores in found for score in scores]
@@ -225,25 +228,13 @@ class Layers(Lens):
 
     def _picture(self, label: str, scores: list, by: str) -> Picture:
         normalised = self.selection.scale == "normalised"
-        answer = layers(scores)
+        answer = self._kept(layers, scores)
         spec = profile(answer, scores, normalised=normalised)
         if not by:
             return Picture(label, replace(spec, title=_titled(label)), answer.frame, tuple(scores))
-        split = self._split(label, scores, by)
+        split = self._kept(grouped, scores, by)
         spec = replace(by_group(split, scores, normalised=normalised), title=_titled(label))
         return Picture(f"{label} by {by}", spec, split.frame, tuple(scores))
-
-    def _split(self, label: str, scores: list, by: str):
-        """The scores by subject or region: made once, for a change of the scale draws the same numbers."""
-        known_by, known, answer = self._splits.get(label, ("", [], None))
-        if (
-            known_by != by
-            or len(known) != len(scores)
-            or any(a is not b for a, b in zip(known, scores, strict=True))
-        ):
-            answer = grouped(scores, by)
-            self._splits[label] = by, scores, answer
-        return answer
 
 
 def _has_blocks(model: str) -> bool:
