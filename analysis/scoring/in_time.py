@@ -238,13 +238,20 @@ def quiet(
     out = detrended(values, rows, runs, step, protocol.highpass, scale=protocol.standardize_run)
     subjects = recording.subjects
     if own and subjects is not None:
-        for subject in pd.unique(subjects):
-            if subject not in own:
-                continue
-            mine = np.flatnonzero(subjects == subject)
-            moved = detrended(own[subject], rows, runs, step, protocol.highpass)
-            for piece in pieces(rows, runs):
-                out[np.ix_(piece, mine)] = beside(out[np.ix_(piece, mine)], moved[piece])
+        people = [subject for subject in pd.unique(subjects) if subject in own]
+        moved = detrended(
+            np.column_stack([own[subject] for subject in people]),
+            rows,
+            runs,
+            step,
+            protocol.highpass,
+        )
+        ends = np.cumsum([0, *(own[subject].shape[1] for subject in people)])
+        places = [np.flatnonzero(subjects == subject) for subject in people]
+        for piece in pieces(rows, runs):
+            for mine, first, last in zip(places, ends, ends[1:]):
+                block = np.ix_(piece, mine)
+                out[block] = beside(out[block], moved[piece, first:last])
     return out
 
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from analysis import preset
+from analysis.features.time import detrended
 from analysis.mapping import cross_validate
 from analysis.mapping.banded import RATIOS, BandedFit, banded_ridge
+from analysis.mapping.bands import scale, solve_himalaya
+from analysis.mapping.splits import make_folds
+from analysis.scoring.in_time import banded_in_time, followed, nuisance
 from data.errors import BrainLensError
 
 ALPHAS = tuple(10.0 ** np.arange(-1, 6))
@@ -211,3 +216,96 @@ def test_our_solver_finds_what_himalaya_finds(widths):
     assert ours == pytest.approx(theirs, abs=1e-8) and our_shares == pytest.approx(
         their_shares, abs=1e-8
     )
+
+
+# ---- nuisance of a story -----------------------------------------------------------------------------------------------------
+def of_a_story():
+    """Features that follow a story's words beside word rate and the sound's power, responses, folds."""
+    import dataclasses
+
+    import xarray as xr
+
+    from tests.analysis.test_scoring_in_time import signal, story
+
+    made = story(3, signal, people=2)
+    ids = made.responses.stimulus.values
+    power = np.abs(np.random.default_rng(4).standard_normal(len(ids))).cumsum() % 7
+    timed = dataclasses.replace(
+        made.timed,
+        nuisance={"sound-power": xr.DataArray(power, dims="stimulus", coords={"stimulus": ids})},
+    )
+    made = dataclasses.replace(made, presentation=timed)
+    words = signal(len(timed.words), np.random.default_rng(4))  # that of the story, from its seed
+    protocol = preset("story").but(
+        seeds=1, folds=4, inner_folds=3, delays=(1, 2, 3), nuisance=("word-rate", "sound-power")
+    )
+    (part,) = make_folds(made, protocol)
+    bands = {
+        "model": followed(words, made, protocol),
+        "controls": np.column_stack(list(nuisance(made, protocol).values())),
+    }
+    return made, protocol, part, bands
+
+
+def apart(values, rows, made, protocol, *, scale: bool = False) -> np.ndarray:
+    return detrended(
+        values, rows, made.stimuli["run"].to_numpy(), 2.0, protocol.highpass, scale=scale
+    )
+
+
+def test_nuisance_in_time_is_a_joint_fit_of_each_side_filtered_by_itself():
+    """For one penalty: ridge by hand on the columns of both bands times the roots of their shares, each fold's sides apart."""
+    made, protocol, part, bands = of_a_story()
+    fit = banded_in_time(bands, part.folds, part.inner, part.rows, made, protocol, alphas=[30.0])
+    y = made.responses.values
+    for fold, (train, test) in enumerate(part.folds):
+        learnt, held = (apart(y, rows, made, protocol, scale=True) for rows in (train, test))
+        mean = learnt.mean(axis=0)
+        for target in range(y.shape[1]):
+            x, z = [], []
+            for share, band in zip(fit.weights[fold][:, target], bands.values(), strict=True):
+                a, b = (apart(band, rows, made, protocol) for rows in (train, test))
+                root = np.sqrt(share / band.shape[1]) / a.std(axis=0)
+                x.append((a - a.mean(axis=0)) * root)
+                z.append((b - a.mean(axis=0)) * root)
+            x, z = np.hstack(x), np.hstack(z)
+            beta = np.linalg.solve(
+                x.T @ x + 30.0 / x.shape[1] * np.eye(x.shape[1]),
+                x.T @ (learnt[:, target] - mean[target]),
+            )
+            errors = ((held[:, target] - mean[target] - z @ beta) ** 2).sum()
+            expected = 1 - errors / ((held[:, target] - mean[target]) ** 2).sum()
+            assert fit.r2["model", "controls"][fold, target] == pytest.approx(expected, abs=1e-6)
+
+
+def test_nuisance_in_time_is_himalayas_joint_fit_of_the_same_sides():
+    """Over the grids of penalties and shares; a response that follows the words gains from the model beyond its nuisance."""
+    made, protocol, part, bands = of_a_story()
+    alphas = (1.0, 100.0, 1e4)
+    fit = banded_in_time(bands, part.folds, part.inner, part.rows, made, protocol, alphas=alphas)
+    y, shares = made.responses.values, np.array(RATIOS)
+    for fold, (train, test) in enumerate(part.folds):
+        both = np.concatenate([train, test])
+        place = np.full(len(y), -1)
+        place[both] = np.arange(len(both))
+        sides = {
+            name: np.concatenate([apart(band, rows, made, protocol) for rows in (train, test)])
+            for name, band in bands.items()
+        }
+        scaled = [scale(band, place[train], place[test]) for band in sides.values()]
+        learnt, held = (apart(y, rows, made, protocol, scale=True) for rows in (train, test))
+        mean = learnt.mean(axis=0)
+        inner = np.full(len(y), -1)
+        inner[train] = np.arange(len(train))
+        splits = [(inner[a], inner[b]) for a, b in part.inner[fold]]
+        units = sum(band.units for band in scaled)
+        found, _ = solve_himalaya(
+            scaled,
+            learnt - mean,
+            splits,
+            np.array(alphas) / units,
+            np.column_stack([shares, 1 - shares]),
+        )
+        expected = 1 - ((held - mean - found) ** 2).sum(axis=0) / ((held - mean) ** 2).sum(axis=0)
+        np.testing.assert_allclose(fit.r2["model", "controls"][fold], expected, atol=1e-5)
+    assert fit.unique("model").mean() > 0.05
