@@ -137,8 +137,12 @@ def first_click(browser, url: str) -> float:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(300_000)
     page.goto(url)
-    page.get_by_role("button", name="1. Layers").wait_for()
+    page.get_by_role("button", name="Layers:").wait_for()
     page.wait_for_timeout(2000)
+    simulated = page.get_by_role("button", name="Simulated:")
+    if simulated.count():  # recordings of real people are here: the line asks of them first
+        simulated.click()
+    page.get_by_role("button", name="1. Layers").wait_for()
     began = time.perf_counter()
     page.get_by_role("button", name="1. Layers").click()
     page.get_by_text("with r =").first.wait_for()  # the answer in words comes with the whole curve

@@ -399,6 +399,9 @@ def test_the_colour_of_a_model_can_be_changed(server, visit):
 
 def test_the_first_step_computes_a_model_layer_by_layer(server, visit):
     page = ready(visit(server.url))
+    button(page, "Layers:").wait_for()  # the first question, or the third of real people
+    if (simulated := button(page, "Simulated:")).count():
+        simulated.click()
     button(page, "1. Layers").click()
     page.get_by_role("heading", name="Where in the model").wait_for()
     runs = button(
