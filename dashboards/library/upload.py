@@ -125,9 +125,9 @@ class Upload(pmui.Column):
                 "beside an array its NAME.stimuli.csv. Results of Ibex, PCIbex and PsychLing-101, and Pavlovia's files as one "
                 "zip, become tables of trials. Activations made elsewhere stand in for a model: npz or NetCDF with "
                 "stimulus ids. So do surprisals of other tools: a table of words or tokens. Stories are dropped with all their "
-                "files: words with onsets (TextGrid, SubRip, tables) and signals over time (npy, npz, tables, NIfTI, GIFTI, "
-                "HDF5), with masks, confounds or a story.toml. Epochs around each word (EEG, MEG, ECoG): one file for each "
-                "person, MNE's -epo.fif, an array (epoch, channel, time) or a table, and a table of the words. "
+                "files: words with onsets (TextGrid, SubRip, tables) and signals over time (npy, npz, MATLAB, tables, "
+                "NIfTI, GIFTI, HDF5), with masks, confounds or a story.toml. Epochs around each word (EEG, MEG, ECoG): one "
+                "file for each person, MNE's -epo.fif, an array (epoch, channel, time) or a table, and a table of the words. "
                 "Nothing in a file is ever run, and it stays on this machine.",
                 margin=(2, 10, 8, 10),
             ),

@@ -122,7 +122,7 @@ def _safe(name: str) -> str:
         raise BrainLensError(
             f"{last[:80]!r} is no file of a story that can be read",
             choices=SUFFIXES,
-            remedy="Words as TextGrid, SubRip or a table, signals as NIfTI, GIFTI, HDF5, npy, npz or a table",
+            remedy="Words as TextGrid, SubRip or a table, signals as NIfTI, GIFTI, HDF5, npy, npz, MATLAB or a table",
         )
     return shelf.safe_name(last, kind)
 

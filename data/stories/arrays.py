@@ -1,4 +1,4 @@
-"""Arrays (samples, targets) in HDF5, npz and npy; where a file holds several, which one is meant: ``file.h5#array``."""
+"""Arrays (samples, targets) in HDF5, npz, npy and MATLAB; where a file holds several, which one is meant: ``file.h5#array``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import numpy as np
 from data.errors import BrainLensError, first_line, unknown
 from data.limits import within
 from data.own.hdf5 import harmless
+from data.own.matlab import read_apart
 
 __all__ = ["arrays_of", "of_array", "read_array"]
 
 _HDF5 = (".h5", ".hf5", ".hdf5")
-_ARRAY = re.compile(r"(.+?\.(?:h5|hf5|hdf5|npz))#(.+)", re.IGNORECASE)
+_ARRAY = re.compile(r"(.+?\.(?:h5|hf5|hdf5|npz|mat))#(.+)", re.IGNORECASE)
 
 
 def of_array(folder: Path, name: str) -> tuple[str, str | None]:
@@ -32,7 +33,7 @@ def of_array(folder: Path, name: str) -> tuple[str, str | None]:
 
 
 def arrays_of(path: Path) -> list[str]:
-    """The arrays of two dimensions of an HDF5 or npz file; none of any other, and of one that cannot be read.
+    """The arrays of two dimensions of an HDF5, npz or MATLAB file; none of any other, and of one that cannot be read.
 
     Raises
     ------
@@ -46,6 +47,11 @@ def arrays_of(path: Path) -> list[str]:
             with h5py.File(path, "r") as file:
                 return _datasets(file)
         except (OSError, RuntimeError, KeyError):  # said in words where it is read
+            return []
+    if path.name.lower().endswith(".mat"):
+        try:
+            return list(_variables(path))
+        except BrainLensError:  # likewise
             return []
     return _members(path) if path.name.lower().endswith(".npz") else []
 
@@ -115,7 +121,27 @@ def read_array(path: Path, dataset: str | None) -> np.ndarray:
     BrainLensError
         Naming the arrays where one has to be named, and for files that are none of these or keep their numbers elsewhere.
     """
+    if path.name.lower().endswith(".mat"):
+        held = _variables(path)
+        return held[_chosen(path, dataset, list(held), "")]
     return (_hdf5 if path.name.lower().endswith(_HDF5) else _numpy)(path, dataset)
+
+
+def _variables(path: Path) -> dict[str, np.ndarray]:
+    """The variables of a MATLAB file that may be a run: real numbers in two dimensions, more than one sample."""
+    try:
+        held = read_apart(path)
+    except NotImplementedError:
+        raise BrainLensError(
+            f"{path.name} is of MATLAB 7.3", remedy="Save it with save(..., '-v7')"
+        ) from None
+    except FileNotFoundError:
+        raise BrainLensError(f"There is no file {path}", remedy="Check the name") from None
+    return {
+        name: values
+        for name, values in held.items()
+        if values.dtype.kind in "iuf" and values.ndim == 2 and len(values) > 1
+    }
 
 
 def _hdf5(path: Path, dataset: str | None) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ ENDINGS = {
     ".hdf5": "HDF5, an array (samples, targets)",
     ".npy": "array (samples, targets)",
     ".npz": "an array (samples, targets)",
+    ".mat": "MATLAB, an array (samples, targets)",
     ".csv": "table, one row per sample",
     ".tsv": "table, one row per sample",
 }
@@ -73,7 +75,7 @@ def read_signal(
     mask : path-like, optional
         Of a NIfTI file: voxels to keep, where it is above 0; it must have the same grid. None: voxels that vary.
     dataset : str, optional
-        The array to read, of an HDF5 or npz file that holds several of two dimensions.
+        The array to read, of an HDF5, npz or MATLAB file that holds several of two dimensions.
 
     Raises
     ------
@@ -272,7 +274,16 @@ def _table(path: Path) -> Signal:
                 remedy="Resample the signal to equal steps",
             )
         interval = float(steps[0])
-    return Signal(_plain(values.to_numpy(float), path), list(map(str, values.columns)), interval)
+    names = list(map(str, values.columns))
+    named = len(names) <= MOST_NAMED and not all(_NUMBERED.fullmatch(name) for name in names)
+    places = {"region": np.array(names, object)} if named else {}
+    return Signal(_plain(values.to_numpy(float), path), names, interval, places)
+
+
+MOST_NAMED = 400
+"""Columns of a table that may be regions by their names: more are voxels."""
+_NUMBERED = re.compile(r"[A-Za-z_.-]{0,8}\d+")
+"""Names that only count: ``v12``, ``voxel_3``."""
 
 
 def _plain(values: np.ndarray, path: Path) -> np.ndarray:

@@ -25,7 +25,7 @@ from data.stories.written import holds_written, read_written
 
 __all__ = ["read_story", "recording_of"]
 
-NAMELESS = (".npy", ".npz", ".h5", ".hf5", ".hdf5")
+NAMELESS = (".npy", ".npz", ".mat", ".h5", ".hf5", ".hdf5")
 """Endings of arrays whose targets have no names: either side may be that of the samples."""
 ROWS = "samples"
 """What a story may say of the rows of plain arrays: then none is taken for a turned one."""

@@ -274,11 +274,43 @@ def several_arrays(kind: str, tmp_path) -> bytes:
     path = tmp_path / f"held{kind}"
     if kind == ".npz":
         np.savez(path, **{name.replace("/", "_"): one for name, one in arrays.items()})
+    elif kind == ".mat":
+        from scipy.io import savemat
+
+        named = {name.replace("/", "_").replace("-", "_"): one for name, one in arrays.items()}
+        savemat(path, {**named, "note": "not a run", "tr": 2.0})
     else:
         with h5py.File(path, "w") as file:
             for name, one in arrays.items():
                 file[name] = one
     return path.read_bytes()
+
+
+def test_signals_of_matlab_are_read_and_their_variables_named(tmp_path):
+    (tmp_path / "fox.tsv").write_text(WORDS)
+    (tmp_path / "sub-01.mat").write_bytes(several_arrays(".mat", tmp_path))
+    lines = ["interval = 2.0", "[words]", 'run1 = "fox.tsv"', "[people.sub-01]"]
+    toml = tmp_path / "story.toml"
+    toml.write_text("\n".join([*lines, 'run1 = "sub-01.mat#run_1_bold"']))
+    expected = np.random.default_rng(5).standard_normal((14, 3))
+    np.testing.assert_allclose(read_story(toml).responses.values, expected, rtol=1e-6)
+    toml.write_text("\n".join([*lines, 'run1 = "sub-01.mat"']))
+    with pytest.raises(BrainLensError, match=r"holds 3 arrays of two dimensions.*run_1_bold"):
+        read_story(toml)
+    (tmp_path / "sub-01.mat").write_bytes(b"MATLAB 5.0 MAT-file" + b"x" * 300)
+    with pytest.raises(BrainLensError, match=r"sub-01.mat is (not a MATLAB|damaged|of MATLAB)"):
+        read_story(toml)
+
+
+def test_columns_of_a_table_are_regions_where_they_have_names(clean_home, tmp_path):
+    """One's own regions of interest, for Time and Regions; columns that are only counted are none."""
+    (tmp_path / "fox.tsv").write_text(WORDS)
+    (tmp_path / "s.csv").write_bytes(signals())
+    toml = tmp_path / "story.toml"
+    toml.write_text('[words]\nrun1 = "fox.tsv"\n[people.sub-01]\nrun1 = "s.csv"\n')
+    assert read_story(toml).responses["region"].values.tolist() == ["LIFG", "LPTL"]
+    (tmp_path / "s.csv").write_bytes(signals().replace(b"LIFG,LPTL", b"v1,v2"))
+    assert "region" not in read_story(toml).responses.coords
 
 
 @pytest.mark.parametrize("kind", [".h5", ".npz"])
