@@ -183,12 +183,12 @@ def in_parcels(recording: Recording, found: Parcels) -> Recording:
 
 
 def on_parcels(values: Mapping[str, float], found: Parcels) -> OnCortex:
-    """Values of parcels on all their vertices; ``missed`` counts names that the annotation does not have."""
+    """Values of parcels on all their vertices; ``how`` names those that the annotation does not have."""
     sides = [
         np.array([values.get(one, np.nan) if one else np.nan for one in names], float)
         for names in (found.left, found.right)
     ]
-    missed = sum(name not in set(found.names) for name in values)
-    return OnCortex(
-        *sides, missed, f"parcels of {found.name}: a vertex shows the value of its parcel"
-    )
+    how = f"parcels of {found.name}: a vertex shows the value of its parcel"
+    if absent := [name for name in values if name not in set(found.names)]:
+        how += f"; without a parcel, so not shown: {', '.join(absent)}"
+    return OnCortex(*sides, 0, how)
