@@ -27,7 +27,16 @@ from analysis.text.passages import words as spans_of
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
-__all__ = ["Items", "about", "clusters", "explained", "item_values", "price", "token_bits"]
+__all__ = [
+    "Items",
+    "about",
+    "clusters",
+    "explained",
+    "item_values",
+    "price",
+    "refit_price",
+    "token_bits",
+]
 
 
 @dataclass(frozen=True)
@@ -156,9 +165,15 @@ def price(model: str, recording: Recording, protocol: Protocol, *, store=None) -
     The regressions of every fold once, each at the layer chosen for it: those of one layer of a score, without its twin. Where
     activations of a layer are not stored, the model reads again.
     """
-    store, facts, reader = store or Store(), card(model), load(model)
+    store, reader = store or Store(), load(model)
     if store.load_score(f"{score_key(reader, recording, protocol)}-items") is not None:
         return Cost(1, 1, 1, seconds=0.1)
+    return refit_price(model, recording, protocol, store=store)
+
+
+def refit_price(model: str, recording: Recording, protocol: Protocol, *, store=None) -> Cost:
+    """What the predictions of a stored score would cost again: the regressions of every fold at the layer chosen for it."""
+    store, facts, reader = store or Store(), card(model), load(model)
     read = (
         len(store.activations(activation_key(reader, recording, protocol)).complete())
         == reader.n_layers

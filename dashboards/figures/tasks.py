@@ -1,10 +1,10 @@
-"""Figures of what models do on tasks."""
+"""Figures of what models do on tasks, and of how stimuli are told apart from what they predict."""
 
 from __future__ import annotations
 
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 
-__all__ = ["parts_of", "task_code"]
+__all__ = ["parts_of", "task_code", "told_apart"]
 
 
 _CHANCE = dict.fromkeys(("glue", "table"), "baseline")
@@ -37,6 +37,29 @@ def parts_of(answer, left: str = "") -> FigureSpec:
         (Rule("y", 0.0), Rule("y", 1.0)),
         answer=answer.sentence,
         caption=answer.caption + left,
+        horizontal=True,
+    )
+
+
+def told_apart(answer, stamp: str = "") -> FigureSpec:
+    """A point for each model and person under each measure of :func:`analysis.answers.told_apart.told_apart`."""
+    frame = answer.frame
+    chance = frame.groupby("measure", sort=False, as_index=False)["chance"].mean()
+    hover = ("model", "measure", "value", "chance", "p", "n")
+    marks = (
+        Mark("points", chance.rename(columns={"chance": "value"}), "measure", "value", name="chance", muted=True),
+        Mark("points", answer.facts["people"], "measure", "value", colour="model", name="one person",
+             hover=("model", "person", "measure", "value"), muted=True),
+        Mark("points", frame, "measure", "value", colour="model", hover=hover, ringed=True),
+    )  # fmt: skip
+    return FigureSpec(
+        "Which stimulus was it?",
+        marks,
+        answer.axes["x_title"],
+        answer.axes["y_title"],
+        answer=answer.sentence,
+        caption=answer.caption,
+        stamp=stamp,
         horizontal=True,
     )
 

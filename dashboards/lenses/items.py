@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import ClassVar
 
 import pandas as pd
 import panel_material_ui as pmui
+import param
 
 from analysis.answers.further_words import ahead, of_a_word
 from analysis.answers.items import SLICES, farthest, interval_rule, items, methods
+from analysis.answers.told_apart import told_apart
 from analysis.paper.methods import paragraph
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring import per_stimulus
 from analysis.scoring.case import as_recording
 from analysis.scoring.cost import Cost
-from analysis.scoring.per_stimulus import price, token_bits
+from analysis.scoring.decoding import decode
+from analysis.scoring.per_stimulus import price, refit_price, token_bits
+from dashboards.figures import tasks as figures
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
@@ -48,6 +54,11 @@ NOTES = (
     ("length", "Words of the sentence without punctuation; letters where a stimulus is one word."),
     ("frequency", "Mean Zipf frequency (log10 of occurrences in 10^9 words) of the words."),
     (
+        "told apart",
+        "Two held-out stimuli of one topic and a similar length compete: a pair is decoded where the right two correlations of "
+        "patterns exceed the wrong two (chance .5); analysis.scoring.decoding.decode.",
+    ),
+    (
         "bits",
         "Surprisal: minus log2 of the probability of the word given all before it; analysis.scoring.per_stimulus.token_bits.",
     ),
@@ -66,10 +77,20 @@ class Items(Lens):
 
     slug, label, icon = "items", "Items", "segment"
     question = "On which sentences does one model beat another?"
-    watches = ("models", "recording", "preset", "changes", "slice", "picked")
+    watches = ("models", "recording", "preset", "changes", "slice", "picked", "decoded")
+    fields: ClassVar[Mapping[str, param.Parameter]] = {
+        "decoded": param.Boolean(
+            False, doc="Held-out stimuli are told apart from what each model predicts, too."
+        )
+    }
 
     def make_controls(self) -> dict:
         self.scores, self._stimuli, self._words = Scores(self.selection), Ledger(), Ledger()
+        self._decoded = Ledger()
+        apart = pmui.Switch(
+            label="Tell stimuli apart (2-v-2)", value=self.selection.decoded, margin=(6, 0)
+        )
+        self.link(apart, "decoded")
         by = pmui.Select(
             label="Slices by",
             options={words[0].upper() + words[1:]: name for name, words in SLICES.items()},
@@ -85,7 +106,7 @@ class Items(Lens):
                 note("The first two are compared.", margin=(0, 4)),
                 RecordingPicker(self.selection),
             ],
-            "How": [ProtocolPicker(self.selection)],
+            "How": [ProtocolPicker(self.selection), apart],
             "View": [by],
         }
 
@@ -112,7 +133,8 @@ class Items(Lens):
             wish = Wish(self._key, title, partial(_items, *work), partial(_look, *work))
             return self._stimuli.computations([wish])
         item = self._item()
-        return self._words.computations(
+        wanted = self._decoded.computations(self._apart()) if choice.decoded else []
+        return wanted + self._words.computations(
             Wish(
                 self._words_key(model, item),
                 f"words of {item} for {model}",
@@ -134,6 +156,19 @@ class Items(Lens):
         return (
             f"bits:{identity.case(model, self.selection.recording, self.selection.protocol)}|{item}"
         )
+
+    def _apart(self) -> list[Wish]:
+        """What tells the stimuli apart, for each model."""
+        choice = self.selection
+        return [
+            Wish(
+                f"apart:{identity.case(model, choice.recording, choice.protocol)}",
+                f"stimuli of {choice.recording} told apart by {model}",
+                partial(_decode, model, choice.recording, choice.protocol),
+                partial(_priced, model, choice.recording, choice.protocol),
+            )
+            for model in self._pair
+        ]
 
     def _answer_now(self):
         first, second, about, drawn, unit = self._stimuli.value(self._key)
@@ -196,7 +231,28 @@ class Items(Lens):
             pictures[0] = _with_caption(
                 pictures[0], f"No words with probabilities: {'; '.join(silent)}."
             )
+        if self.selection.decoded:
+            pictures = self._with_decoding(pictures, scores, stamp)
         return View(tuple(pictures), stamps(list(scores)), notes=NOTES)
+
+    def _with_decoding(self, pictures: list, scores: tuple, stamp: str) -> list[Picture]:
+        """The pictures and how stimuli are told apart, or under the first of them why they are not."""
+        keys = dict(zip(self._pair, (wish.key for wish in self._apart()), strict=True))
+        known = {model: self._decoded.value(key) for model, key in keys.items()}
+        found = {model: one for model, one in known.items() if one is not None}
+        refused = [one.reason for one in map(self._decoded.finding, keys.values()) if isinstance(one, Refused)]  # fmt: skip
+        if refused:
+            words = f"Stimuli are not told apart: {'; '.join(dict.fromkeys(refused))}."
+            pictures = [_with_caption(pictures[0], words), *pictures[1:]]
+        if not found:
+            return pictures
+        answer = told_apart(found, self.selection.recording)
+        spec = figures.told_apart(answer, stamp)
+        methods = f"{paragraph(scores)}\n\n{answer.caption}"
+        python = _python_apart(self.selection, list(found))
+        method = "causes#2-v-2-decoding-and-retrieval"
+        told = Picture("Told apart", spec, answer.frame, scores, python=python, methods=methods, method=method)  # fmt: skip
+        return [*pictures, told]
 
     def _methods(self, answer, scores: tuple) -> str:
         first, second, _, _, unit = self._stimuli.value(self._key)
@@ -343,6 +399,36 @@ def _python_words(choice, item: str, models: list[str]) -> str:
         'table.to_csv("words.csv", index=False)',
         "",
     ])  # fmt: skip
+
+
+def _python_apart(choice, models: list[str]) -> str:
+    return "\n".join([
+        '"""Made by BrainLens: how well held-out stimuli are told apart from what models predict."""',
+        "",
+        "from analysis import preset",
+        "from analysis.answers.told_apart import told_apart",
+        "from analysis.scoring.decoding import decode",
+        "",
+        f"recording, protocol = {choice.recording!r}, {_protocol(choice)}",
+        f"found = {{model: decode(model, recording, protocol) for model in {models!r}}}",
+        "answer = told_apart(found, recording)",
+        "print(answer.sentence)",
+        "print(answer.caption)",
+        'answer.frame.to_csv("told_apart.csv", index=False)',
+        "",
+    ])  # fmt: skip
+
+
+def _priced(model: str, name: str, protocol: Protocol, report: Report):
+    return Priced(refit_price(model, opened.recording(name), protocol.each_seed()[0]))
+
+
+def _decode(model: str, name: str, protocol: Protocol, report: Report):
+    """How well stimuli are told apart, or why that cannot be asked, in words."""
+    try:
+        return decode(model, as_recording(name), protocol, report=report)
+    except BrainLensError as error:
+        return Refused(f"{model} ({error.problem})")
 
 
 def _look(first: str, second: str, name: str, protocol: Protocol, report: Report):

@@ -12,12 +12,15 @@ import pytest
 
 from analysis.answers.compare import rank
 from analysis.answers.steps import steps
+from analysis.progress import SILENT
 from analysis.protocol import preset
+from analysis.scoring.decoding import decode
 from analysis.scoring.results import results
 from dashboards import Compare, Items
 from dashboards.figures.export import figure
 from dashboards.lens.export_dialog import make
-from dashboards.work.ledger import Ready
+from dashboards.lenses import items as items_lens
+from dashboards.work.ledger import Ready, Refused
 from tests.figures import misprints
 
 MODELS = ["zoo-causal-400k", "random-64"]
@@ -197,6 +200,40 @@ def test_a_run_that_is_waited_for_goes_through_both_steps(clean_home, monkeypatc
         lens.shown.there and "optimistic" not in lens.shown.pictures[0].spec.caption
     )  # eight people
     lens.close()
+
+
+def test_stimuli_are_told_apart_where_that_is_asked(another):
+    """The page says what the command ``decode`` says, and its own code gives the table again."""
+    assert [one.label for one in another.shown.pictures] == ["Every item", "By length", "Words"]
+    another.selection.decoded = True
+    another.run(wait=True)
+    told = another.shown.pictures[-1]
+    assert told.label == "Told apart" and told.table["model"].unique().tolist() == MODELS
+    pair = told.table[told.table["measure"] == "2-v-2"].set_index("model")
+    found = decode(MODELS[0], "simulated", QUICK)
+    assert (
+        pair.loc[MODELS[0], "value"] == found.table["value"].iloc[0] > pair.loc[MODELS[1], "value"]
+    )
+    assert pair["chance"].between(0.48, 0.52).all() and pair.loc[MODELS[0], "p"] < 0.05
+    assert (
+        found.sentence(MODELS[0], "simulated") in told.spec.answer and "exchanges" in told.methods
+    )
+    assert not misprints(told.spec)
+    space: dict = {}
+    exec(told.python.replace('answer.frame.to_csv("told_apart.csv", index=False)', ""), space)
+    pd.testing.assert_frame_equal(space["answer"].frame, told.table)
+
+
+def test_why_stimuli_are_not_told_apart_is_said(another):
+    refused = items_lens._decode(MODELS[0], "simulated", QUICK.but(method="cka"), SILENT)
+    assert isinstance(refused, Refused) and refused.reason.startswith(f"{MODELS[0]} (")
+    for wish in another._apart():
+        another._decoded.keep(wish.key, refused)
+    another.selection.decoded = True
+    assert [one.label for one in another.shown.pictures][-1] != "Told apart"
+    assert (
+        f"Stimuli are not told apart: {refused.reason}." in another.shown.pictures[0].spec.caption
+    )
 
 
 def test_items_asks_for_two_models():
