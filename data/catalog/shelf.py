@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import os
 import re
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from data.catalog.entries import Entry, all_entries
@@ -56,6 +58,7 @@ SUFFIXES = (*tables.TABLE_SUFFIXES, *formats.SUFFIXES, ".jsonl", ".jsonl.zip")
 MOST_BYTES = 500_000_000
 """Of all files that come through the browser at once; larger ones are named by their path instead."""
 
+_LOG = logging.getLogger("brainlens.shelf")
 _FOLDER = "own"
 _ABOUT = "about.json"
 _TEXT = (".csv", ".tsv", ".txt", ".tab")
@@ -398,9 +401,15 @@ def kept() -> dict[str, Entry]:
                 found[path.parent.name] = _entry(
                     json.loads(path.read_text(encoding="utf-8")), path.parent
                 )
-            except (OSError, ValueError, KeyError, TypeError):
-                continue  # a folder that somebody else put there
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                _say(str(path), f"{type(error).__name__}: {error}"[:120])
     return found
+
+
+@lru_cache(maxsize=200)
+def _say(path: str, why: str) -> None:
+    """Say once that a recording is left out; its file is still there, and can be added again."""
+    _LOG.warning("%s cannot be read (%s): this recording is left out", path, why)
 
 
 def remove(name: str) -> int:

@@ -179,6 +179,15 @@ def test_bookmarks_uploads_and_results_are_a_persons_own(clean_home):
     assert len(set(names)) == len(names)
 
 
+def test_a_recording_whose_facts_are_damaged_is_left_out_and_told_once(clean_home, caplog):
+    shelf.keep(shelf.stage({"mine.csv": TABLE}), "mine", text="sentence", responses=["r1"])
+    about = home("recordings", "own") / "mine" / "about.json"
+    for content in ("", "{}", "[]", "null"):
+        about.write_text(content)
+        assert shelf.kept() == {} == shelf.kept()
+    assert sum("this recording is left out" in one.message for one in caplog.records) == 4
+
+
 def test_what_is_shared_is_changed_by_those_who_may(clean_home):
     from analysis.models.removal import remove as remove_model
     from analysis.store.store import Store
