@@ -14,7 +14,17 @@ from data.language import frequencies
 from data.recording import Recording
 from data.registry import Registry
 
-__all__ = ["CONTROLS", "SIGMAS", "Asked", "features", "oasm", "random_embedding", "words"]
+__all__ = [
+    "CONTROLS",
+    "SIGMAS",
+    "Asked",
+    "context_blocks",
+    "features",
+    "oasm",
+    "random_embedding",
+    "reach",
+    "words",
+]
 
 CONTROLS = Registry(
     "brainlens.controls",
@@ -33,6 +43,8 @@ CONTROLS = Registry(
 
 SIGMAS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Widths of the OASM sweep, in stimuli."""
+LEAST = float(np.finfo(np.float32).eps) / 2
+"""Where the bell of OASM ends: of its peak, below a float32's precision."""
 
 WIDTH = 1600
 """Width of the random embedding of Schrimpf et al. (2021), used where no width is given."""
@@ -106,9 +118,11 @@ def words(text: str) -> list[str]:
 
 
 # ---- what the stimuli look like ------------------------------------------------------------------------------------------
-def _blocks(recording: Recording) -> np.ndarray:
-    """Context group of each stimulus, numbered; parts of a recording never share one."""
+def context_blocks(recording: Recording) -> np.ndarray:
+    """Context group of each stimulus, numbered; parts of a recording never share one. Of samples: their run."""
     table = recording.stimuli
+    if recording.sampled:
+        return pd.factorize(table["run"])[0]
     column = recording.context or recording.group
     columns = [name for name in (recording.within, column) if name is not None]
     return (
@@ -128,7 +142,8 @@ def position(recording: Recording, asked: Asked) -> np.ndarray:
         index = given.to_numpy(float)
         first = index == index.min()
     else:
-        index = pd.Series(_blocks(recording)).groupby(_blocks(recording)).cumcount().to_numpy(float)
+        blocks = pd.Series(context_blocks(recording))
+        index = blocks.groupby(blocks).cumcount().to_numpy(float)
         first = index == 0
     return np.column_stack([index, index**2, first])
 
@@ -146,7 +161,7 @@ def word_rate(recording: Recording, asked: Asked) -> np.ndarray:
         return counts[:, None]
     seconds = (
         pd.Series(onset.to_numpy(float))
-        .groupby(_blocks(recording))
+        .groupby(context_blocks(recording))
         .transform(lambda one: one.shift(-1) - one)
     )
     seconds = seconds.where(
@@ -206,15 +221,20 @@ def oasm(recording: Recording, sigma: float) -> np.ndarray:
     """
     if not sigma > 0:
         raise BrainLensError(f"sigma={sigma:g} must be positive", remedy="For example oasm:1")
-    blocks = _blocks(recording)
+    blocks = context_blocks(recording)
     matrix = np.zeros((len(blocks), len(blocks)), np.float32)
     for block in range(blocks.max() + 1):
         rows = np.flatnonzero(blocks == block)
         place = np.arange(len(rows))
         bell = np.exp(-0.5 * ((place[:, None] - place) / sigma) ** 2)
-        bell[bell < np.finfo(np.float32).eps / 2] = 0.0
+        bell[bell < LEAST] = 0.0
         matrix[np.ix_(rows, rows)] = bell / bell.sum(axis=1, keepdims=True)
     return matrix
+
+
+def reach(sigma: float) -> float:
+    """Rows from the middle of a bell of this width to its end."""
+    return sigma * float(np.sqrt(-2 * np.log(LEAST)))
 
 
 def oasm_sweep(recording: Recording, asked: Asked) -> dict[str, np.ndarray]:

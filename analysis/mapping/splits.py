@@ -97,7 +97,7 @@ def make_folds(recording: Recording, protocol: Protocol, *, shuffled: bool = Fal
 
     Sources: Schrimpf et al. 2021, doi 10.1073/pnas.2105646118; Hadidi, Feghhi et al. 2024, arXiv 2406.01538.
     """
-    labels = _labels(recording, protocol)
+    labels = held_labels(recording, protocol)
     strata = _strata(recording, protocol, labels)
     return [
         _part(recording, protocol, name, rows, labels, strata, shuffled)
@@ -205,7 +205,8 @@ def _complete(recording: Recording, name: str) -> np.ndarray:
     return np.array(["+".join(map(str, row)) for row in zip(*columns, strict=True)], dtype=object)
 
 
-def _labels(recording: Recording, protocol: Protocol) -> np.ndarray | None:
+def held_labels(recording: Recording, protocol: Protocol) -> np.ndarray | None:
+    """What each row is held out together with; None where the protocol knows no groups here."""
     name = protocol.group
     if name == "paper":
         name = "paper_group" if "paper_group" in recording.roles else "recording"

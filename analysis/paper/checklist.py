@@ -6,7 +6,6 @@ import numpy as np
 
 from analysis.answers.answer import decimal, interval
 from analysis.paper.methods import several
-from analysis.scoring.beside import OASM_STIMULI
 from data.shares import percent
 
 __all__ = ["checklist"]
@@ -97,9 +96,10 @@ def _scored(score, oasm) -> list[Row]:
         (
             "Autocorrelation without text (OASM)",
             oasm is not None,
-            _no_oasm(about)
+            "Not run; see Trust."
             if oasm is None
-            else f"{decimal(oasm.shuffled, 3)} shuffled, {decimal(oasm.grouped, 3)} held out.",
+            else f"{decimal(oasm.shuffled, 3)} shuffled, {decimal(oasm.grouped, 3)} held out"
+            + (f" ({oasm.part})." if oasm.part else "."),
         ),
         (
             "Several draws of the folds",
@@ -157,12 +157,3 @@ def _claimed(score, tests: str, lock: str) -> list[Row]:
             f"Locked as {lock[:12]}." if lock else "Not locked.",
         ),
     ]
-
-
-def _no_oasm(about: dict) -> str:
-    """Why there is no OASM beside a score of such a recording."""
-    if about.get("scored_unit") == "tr":
-        return "Not computed: its rows are samples of a run; read the shuffled twin."
-    if about.get("n_stimuli", 0) + about.get("n_unmeasured", 0) > OASM_STIMULI:
-        return f"Not computed above {OASM_STIMULI:,} stimuli; read the shuffled twin."
-    return "Not run; see Trust."

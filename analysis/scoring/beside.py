@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis.features.controls import SIGMAS, oasm
+from analysis.features.controls import SIGMAS, context_blocks, oasm, reach
+from analysis.mapping.splits import gap_of, held_labels
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.scoring.case import Case
@@ -26,14 +27,17 @@ __all__ = [
     "Oasm",
     "beyond",
     "first_seed",
-    "no_oasm",
+    "for_oasm",
     "oasm_key",
     "oasm_of",
+    "oasm_widths",
     "stored_oasm",
 ]
 
 OASM_STIMULI = 4000
-"""OASM has a column for each stimulus; above so many its fits would outlast everything else."""
+"""OASM has a column for each row; of more rows its fits would outlast everything else, and it is made on part of them."""
+OASM_ROWS = 2000
+"""So many rows are then taken, at most."""
 
 
 # ---- OASM -----------------------------------------------------------------------------------------------------------
@@ -51,6 +55,8 @@ class Oasm:
         Width, in stimuli, with the highest shuffled r: the leak is what the worst width finds.
     widths : pandas.DataFrame
         sigma, grouped, shuffled of every width.
+    rows, of : int
+        Rows that it was computed on, and rows of the recording: see :func:`for_oasm`.
     """
 
     grouped: float
@@ -59,6 +65,13 @@ class Oasm:
     shuffled: float
     sigma: float
     widths: pd.DataFrame
+    rows: int = 0
+    of: int = 0
+
+    @property
+    def part(self) -> str:
+        """On which part of the recording it was computed, in words; empty where on all of it."""
+        return f"on {self.rows:,} of {self.of:,} rows" if 0 < self.rows < self.of else ""
 
 
 def first_seed(protocol: Protocol) -> Protocol:
@@ -71,12 +84,51 @@ def oasm_key(content_hash: str, protocol: Protocol) -> str:
     return content_key("oasm", content_key("data", content_hash, first_seed(protocol).key()))
 
 
-def no_oasm(recording: Recording) -> str:
-    """Why OASM is not computed on a recording, in words; empty where it can be."""
-    if recording.sampled:
-        return "its rows are samples of a run"
-    many = recording.n_stimuli > OASM_STIMULI
-    return f"{recording.n_stimuli:,} stimuli are more than {OASM_STIMULI:,}" if many else ""
+def for_oasm(recording: Recording, protocol: Protocol) -> Recording:
+    """What OASM is computed on: the recording, or of more than :data:`OASM_STIMULI` rows a part in which it finds the same.
+
+    No column of OASM reaches from one context group into another, and inside one it reaches a few rows. So whole units (context
+    groups, or what is held out together where that is coarser) are taken evenly over the recording, or, where fewer would be
+    left than there are folds, an unbroken stretch from the beginning of each.
+    """
+    if recording.n_stimuli <= OASM_STIMULI:
+        return recording
+    units = _units(recording, protocol)
+    sizes = np.bincount(units)
+    many = int(len(sizes) * OASM_ROWS / sizes.sum())
+    if many >= max(protocol.folds, 2):
+        taken = np.unique(np.linspace(0, len(sizes) - 1, many).round().astype(int))
+        rows = np.flatnonzero(np.isin(units, taken))
+    else:
+        place = pd.Series(units).groupby(units).cumcount().to_numpy()
+        rows = np.flatnonzero(place < np.maximum(sizes * OASM_ROWS // sizes.sum(), 1)[units])
+    return recording.select(stimuli=rows)
+
+
+def _units(recording: Recording, protocol: Protocol) -> np.ndarray:
+    """Number of each row's context group, or of what is held out together where there are fewer of these."""
+    blocks = context_blocks(recording)
+    labels = held_labels(recording, protocol)
+    if labels is None:
+        return blocks
+    held = pd.factorize(labels)[0]
+    return held if held.max() < blocks.max() else blocks
+
+
+def oasm_widths(recording: Recording, protocol: Protocol, parts) -> tuple[float, ...]:
+    """Widths of the sweep: all, or of samples those of which no column reaches over the gap beside a block held out of a run.
+
+    Such a column, with its middle in the gap, would have its last, tiny tail among the training rows, and standardized it is a
+    feature like any other.
+    """
+    gap = gap_of(recording, protocol)
+    if gap is None:
+        return SIGMAS
+    runs = recording.stimuli["run"].to_numpy()
+    apart = all(
+        not set(runs[train]) & set(runs[test]) for part in parts for train, test in part.folds
+    )
+    return SIGMAS if apart else tuple(one for one in SIGMAS if 2 * reach(one) <= gap) or SIGMAS[:1]
 
 
 def oasm_of(
@@ -84,29 +136,23 @@ def oasm_of(
 ) -> Oasm:
     """OASM of a recording under a protocol's folds, kept in the store: no model has a part in it.
 
-    Raises
-    ------
-    BrainLensError
-        For samples of a run (its blocks are no stimuli), and above :data:`OASM_STIMULI` stimuli.
+    Of samples of a run the blocks are the runs, and features and responses are filtered as those of a model are, each held-out
+    block by itself; OASM is neither resampled nor delayed. Above :data:`OASM_STIMULI` rows it is computed on part of them,
+    :func:`for_oasm`, under folds of that part.
     """
-    if why := no_oasm(recording):
-        raise BrainLensError(
-            f"OASM is not computed on {recording.id}: {why}",
-            remedy="Read the shuffled twin of the score instead",
-        )
     store, first = store or Store(), first_seed(protocol)
     key = oasm_key(recording.content_hash, protocol)
     found = store.load_score(key)
     if found is None:
-        run, rows, intervals = runs(recording, first)[0], [], []
-        for number, sigma in enumerate(SIGMAS):
-            report.step(number, len(SIGMAS), "OASM")
-            fit = fit_with_twin(
-                oasm(recording, sigma), recording, first, run.parts, run.twins, report
-            )
+        here = for_oasm(recording, first)
+        run, rows, intervals = runs(here, first)[0], [], []
+        widths = oasm_widths(here, first, run.parts)
+        for number, sigma in enumerate(widths):
+            report.step(number, len(widths), "OASM")
+            fit = fit_with_twin(oasm(here, sigma), here, first, run.parts, run.twins, report)
             rows.append(
                 [
-                    summarise(fit[r].values, fit[part].values, recording.subjects, first)
+                    summarise(fit[r].values, fit[part].values, here.subjects, first)
                     for r, part in (("r", "part"), ("r_shuffled", "twin_part"))
                 ]
             )
@@ -119,8 +165,14 @@ def oasm_of(
                 "low": ("sigma", [low for low, _ in intervals]),
                 "high": ("sigma", [high for _, high in intervals]),
             },
-            coords={"sigma": list(SIGMAS)},
-            attrs={"recording": recording.id, "model": "", "protocol": protocol.name},
+            coords={"sigma": list(widths)},
+            attrs={
+                "recording": recording.id,
+                "model": "",
+                "protocol": protocol.name,
+                "rows": here.n_stimuli,
+                "of": recording.n_stimuli,
+            },
         )
         store.save_score(key, found)
     return _oasm(found)
@@ -143,6 +195,8 @@ def _oasm(found: xr.Dataset) -> Oasm:
         float(at.shuffled),
         float(at.sigma),
         widths,
+        int(found.attrs.get("rows", 0)),
+        int(found.attrs.get("of", 0)),
     )
 
 

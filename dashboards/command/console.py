@@ -12,7 +12,7 @@ from rich.table import Table
 
 from analysis.models.catalog import cards, state
 from analysis.progress import Report
-from analysis.scoring.beside import no_oasm, stored_oasm
+from analysis.scoring.beside import stored_oasm
 from analysis.store.store import Store
 from data.catalog.catalog import entries
 from data.shares import percent
@@ -174,7 +174,7 @@ def show_scores(scores, recording) -> None:
             table.add_row(*cells, str(row["n_stimuli"]), str(row["folds"]), row["note"])
         _print(table)
         OUT.print(score.sentence(), soft_wrap=True, highlight=False)
-        OUT.print(_doubts(score, recording), soft_wrap=True, highlight=False)
+        OUT.print(_doubts(score), soft_wrap=True, highlight=False)
         for line in score.warnings():
             OUT.print(line, soft_wrap=True, highlight=False)
         OUT.print()
@@ -183,7 +183,7 @@ def show_scores(scores, recording) -> None:
         OUT.print(f"Note: {note}", soft_wrap=True, highlight=False)
 
 
-def _doubts(score, recording) -> str:
+def _doubts(score) -> str:
     """Omega and OASM of a score in one line, and where they come from when they are not here."""
     oasm = stored_oasm(score.provenance["recording"].get("content_hash", ""), score.protocol)
     beyond = score.headline.get("beyond", "") if score.headline else ""
@@ -193,10 +193,9 @@ def _doubts(score, recording) -> str:
         else "Omega: not defined (no unique R2 was asked for, or the model's R2 is not above 0)"
     )
     if oasm is None:
-        why = no_oasm(recording)
-        where = f"not computed, {why}; see r shuffled" if why else "not run, see 'brainlens trust'"
-        return f"{said}; OASM, a model without text: {where}"
-    return f"{said}; OASM, a model without text: r = {oasm.shuffled:.3f} shuffled, {oasm.grouped:.3f} held out"
+        return f"{said}; OASM, a model without text: not run, see 'brainlens trust'"
+    part = f" ({oasm.part})" if oasm.part else ""
+    return f"{said}; OASM, a model without text: r = {oasm.shuffled:.3f} shuffled, {oasm.grouped:.3f} held out{part}"
 
 
 def _show_controls(scores) -> None:

@@ -8,6 +8,7 @@ import json
 import pickle
 import re
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from click.testing import CliRunner
 from analysis import preset, score
 from analysis.paper.capsule import write_capsule
 from analysis.paper.checklist import checklist
-from analysis.scoring.beside import oasm_of
+from analysis.scoring.beside import Oasm, oasm_of
 from analysis.scoring.capsules import read_capsule
 from analysis.scoring.results import bring, results
 from dashboards.command.cli import main
@@ -270,10 +271,9 @@ def test_compare_says_why_two_results_of_one_model_differ(made, clean_home):
     assert "Why do numbers of one model differ?" in board._why.object
 
 
-def test_the_checklist_sends_nobody_to_trust_for_what_is_not_computed_there():
-    from analysis.paper.checklist import _no_oasm
-
-    plain = {"scored_unit": "sentence", "n_stimuli": 384, "n_unmeasured": 0}
-    assert _no_oasm(plain) == "Not run; see Trust."
-    assert "samples of a run" in _no_oasm(plain | {"scored_unit": "tr"})
-    assert "above 4,000 stimuli" in _no_oasm(plain | {"n_stimuli": 3990, "n_unmeasured": 11})
+def test_the_checklist_says_on_which_part_oasm_was_computed(made):
+    part = Oasm(0.0, -0.1, 0.1, 0.4, 2.0, pd.DataFrame(), rows=2000, of=10_256)
+    assert ".400 shuffled, .000 held out (on 2,000 of 10,256 rows)." in checklist(
+        made[0], oasm=part
+    )
+    assert "(on" not in checklist(made[0], oasm=replace(part, rows=10_256))

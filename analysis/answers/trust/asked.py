@@ -18,7 +18,7 @@ __all__ = ["CONTROLS", "COPIES", "VERSION", "Asked", "Panel", "plain", "scores_o
 
 CONTROLS = ("position", "length", "word-rate", "log-frequency")
 """What Omega goes beyond, unless other controls are named."""
-VERSION = 3
+VERSION = 4
 """Of what a panel computes beside its scores; raised where that changes, so that nothing older is served."""
 COPIES = 5
 """Untrained copies behind the band of the leak meter."""

@@ -12,11 +12,12 @@ from analysis.answers.trust.optimism import optimism
 from analysis.answers.trust.shares import explained_by_controls
 from analysis.ceiling.kinds import KINDS
 from analysis.ceiling.result import Ceiling, published
+from analysis.features.controls import SIGMAS
 from analysis.models.catalog import card
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring import folds, verb
-from analysis.scoring.beside import beyond, no_oasm, oasm_of
+from analysis.scoring.beside import beyond, for_oasm, oasm_of
 from analysis.scoring.comparisons import ceiling_of
 from analysis.scoring.cost_beside import court_seconds, fit_seconds, joint_seconds
 from data.errors import BrainLensError
@@ -91,9 +92,8 @@ def _leaks(asked: Asked, recording: Recording, store, report: Report) -> Answer:
 
 
 def _oasm_seconds(asked: Asked, recording: Recording) -> float:
-    if no_oasm(recording):
-        return 0.0
-    return 5 * fit_seconds(recording, asked.protocol, recording.n_measured, 2)
+    here = for_oasm(recording, asked.protocol)
+    return len(SIGMAS) * fit_seconds(here, asked.protocol, here.n_measured, 2)
 
 
 # ---- Omega --------------------------------------------------------------------------------------------------------------

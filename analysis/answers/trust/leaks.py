@@ -118,7 +118,7 @@ def leak_meter(
         f"Held out: {listed(dict.fromkeys(score.provenance['folds'] for score in scores))}. Shuffled: as many folds of single "
         "stimuli at random, the same penalties and layers. Whiskers: 95 % bootstrap interval; of untrained copies lowest and "
         "highest seed; shuffled folds have none. OASM knows when a stimulus came and nothing of what it says"
-        + (f" (width: {oasm.sigma:g} stimuli, the highest shuffled r)." if oasm is not None else "; it was not computed here.")
+        + _how(oasm)
         + f" Of simulated noise, where nothing can leak, {percent(LEAKS, 1)} of data sets were called a leak."
     )  # fmt: skip
     return Answer(
@@ -128,6 +128,14 @@ def leak_meter(
         facts={"verdicts": verdicts, "above": above, "oasm": oasm},
         axes={"x_title": "", "y_title": "Pearson r, held out"},
     )
+
+
+def _how(oasm) -> str:
+    """With which width OASM was computed, and on what, to stand behind the sentence that says what it is."""
+    if oasm is None:
+        return "; it was not computed here."
+    part = f"; {oasm.part}, in whole groups or unbroken stretches" if oasm.part else ""
+    return f" (width: {oasm.sigma:g} rows, the highest shuffled r{part})."
 
 
 def _row(what, group, folds, r, low=np.nan, high=np.nan, n=1) -> dict:
