@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 from nbclient import NotebookClient
+
+from analysis.answers.trust.panels import PANELS
+from dashboards.command.cli import main
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 
 
-SHORT = ("01_first_score", "02_models_read", "11_linked")
+SHORT = ("01_first_score", "02_models_read", "11_linked", "11_trust_4_optimism")
 """Notebooks that every run of the suite executes, with one fold seed; all of them take minutes under three."""
 ONE_SEED = """
 import dataclasses
@@ -34,6 +39,27 @@ def test_notebook_runs(path, tmp_path):
     cells = executed(path, tmp_path)
     assert cells and all(cell.execution_count for cell in cells)
     assert "error" not in shown(cells) and {"execute_result", "display_data"} & shown(cells)
+
+
+def test_each_panel_of_trust_has_a_notebook_a_command_and_a_figure_of_its_own():
+    """A panel that is added has to bring them along."""
+    books = {
+        path.name: nbformat.read(path, as_version=4)
+        for path in FOLDER.glob("11_trust_[0-9]_*.ipynb")
+    }
+    of = {}
+    for name, book in books.items():
+        words = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+        code = "\n".join(cell.source for cell in book.cells if cell.cell_type == "code")
+        (asked,) = set(re.findall(r'panel\("(\w+)", asked\)', code))
+        assert f'figures("{asked}", answer)' in code and f"--panel {asked}" in words, name
+        lines = [line for line in words.splitlines() if line.startswith("brainlens trust")]
+        for line in lines:  # as it stands there, priced and not run
+            if "--panel" in line:
+                told = CliRunner().invoke(main, [*line.split()[1:], "--dry-run"])
+                assert told.exit_code == 0 and PANELS[asked].label in told.output, told.output
+        of[asked] = name
+    assert {*of} == {*PANELS} and len(of) == len(books)
 
 
 def shown(cells: list) -> set[str]:

@@ -198,7 +198,14 @@ def tested_changed(
     -------
     tuple of two lists
         r of each that is heard, at the output layer and at the layer chosen inside the whole training stimuli.
+
+    Raises
+    ------
+    analysis.store.promises.Locked
+        Where the number of a reader on this recording is locked.
     """
+    for reader in dict.fromkeys(reader for reader, _ in heard):
+        require_open(reader, recording, protocol, store)
     (run,) = runs(recording, protocol)
     levels = range(len(heard))
     numbers = list(range(heard[0][0].n_layers))

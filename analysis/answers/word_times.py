@@ -14,6 +14,9 @@ from analysis.features.time import detrended, resample
 from analysis.models.catalog import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
+from analysis.scoring.lock import require_open
+from analysis.store.promises import held
+from analysis.store.store import Store
 from analysis.text.passages import passages
 from data.errors import BrainLensError
 from data.readers.simulated import hrf
@@ -104,6 +107,8 @@ def word_times(
     if surprisal is not None:
         of = f" of {surprisal}" if isinstance(surprisal, str) else ""
         if isinstance(surprisal, str):
+            if held((store := Store()).root):
+                require_open(load(surprisal), recording, protocol or preset("story"), store)
             surprisal = bits_heard(surprisal, recording, protocol, report=report)
         beyond, more = _beyond_the_mean(surprisal, len(ones), recording.id)
         own, turned = _profiles(recording, runs, times, signal, lags, seed, beyond)

@@ -19,8 +19,11 @@ import pandas as pd
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.scoring.case import as_model, as_recording
+from analysis.scoring.lock import refuse_told
 from analysis.scoring.results import NUMBERS, plain_row, results, row_hash
 from analysis.scoring.verb import score
+from analysis.store.promises import Locked
+from analysis.store.store import Store
 from data.errors import BrainLensError, unknown
 from data.files import atomic
 
@@ -53,6 +56,7 @@ OUTCOMES = {
     "changed": "the row was changed after it was written",
     "no recipe": "the row does not say how it was made",
     "not run": "model or recording are not here, or cannot be scored",
+    "locked": "a prediction here has locked this number, which is shown when it is revealed",
 }
 
 
@@ -249,14 +253,15 @@ def verify(
 
     Notes
     -----
-    Fold rule, weights and data are compared before anything runs. A row that cannot be run ends as an outcome, not as an error.
+    Fold rule, weights and data are compared before anything runs. A row that cannot be run ends as an outcome, not as an
+    error; of a number that a prediction has locked here neither the submitted one nor one of this machine is told.
     """
     told = path if isinstance(path, Mapping) else read_submission(path)
     rows = []
     for number, row in enumerate(told["rows"]):
         report.step(number, len(told["rows"]), "results")
         outcome, here, why = _again(row, store, report)
-        submitted = _number(row.get("r"))
+        submitted = np.nan if outcome == "locked" else _number(row.get("r"))
         rows.append(
             {"model": row["model"], "recording": row["recording"], "protocol": str(row.get("protocol") or ""),
              "outcome": outcome, "submitted": submitted, "here": here, "apart": abs(here - submitted), "why": why}
@@ -312,6 +317,10 @@ def recipe_of(row: dict) -> Recipe:
 def _again(row: dict, store, report: Report) -> tuple[str, float, str]:
     """Outcome, r here, and why."""
     nan = float("nan")
+    try:
+        refuse_told(row, store or Store())
+    except Locked as error:  # nor is the number that somebody else submitted told
+        return "locked", nan, str(error.problem)
     if was_changed(row):
         return "changed", nan, "its hash does not fit"
     try:
@@ -332,6 +341,8 @@ def _again(row: dict, store, report: Report) -> tuple[str, float, str]:
             apart = f"weights {model.fingerprint[:12]}, submitted {recipe.weights[:12]}"
             return "other weights", nan, apart
         made = score(model, recording, recipe.protocol, store=store, report=report.inner())
+    except Locked as error:
+        return "locked", nan, str(error.problem)
     except BrainLensError as error:
         return "not run", nan, str(error.problem)
     if made.provenance["folds"] != recipe.folds:

@@ -103,7 +103,7 @@ _SENTENCES = {
 OMEGA = {
     "one average": (0.925, 0.97),
     "2 people apart": (0.975, 0.975),
-    "3 people apart": (0.963, 0.963),
+    "3 people apart": (0.9625, 0.9625),
     "4 people alike": (0.99, 0.99),
     "4 people apart": (0.855, 0.885),
     "8 people alike": (0.995, 0.995),
