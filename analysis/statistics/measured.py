@@ -144,8 +144,8 @@ def omega_comes_out() -> str:
         for planted, (low, high) in OMEGA_FOUND.items()
     ]
     return (
-        f"{', '.join(said)}: small shares, and shares of a small R2, are some points too low, since the joint fit pays for the "
-        "controls' weights"
+        f"{', '.join(said)} (144 stimuli): small shares, and shares of a small R2, are some points too low, since the joint fit "
+        "pays for the controls' weights; of more stimuli they are less so"
     )
 
 

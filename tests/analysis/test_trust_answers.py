@@ -98,6 +98,18 @@ def test_the_meter_needs_the_twin(tmp_path):
 
 
 # ---- Omega ----------------------------------------------------------------------------------------------------------
+def test_a_small_planted_share_is_found_where_there_are_stimuli_enough():
+    """Of few stimuli the weights of the controls cost more than they explain; that goes with their number."""
+    found = {
+        n: np.mean([
+            explained_by_controls({"m": [joint_fit(np.random.default_rng(seed), [0.2], ["a"], n=n, targets=16)[0]]},
+                                  ("c",), None, draws=20).frame["omega"].iloc[0]
+            for seed in range(2)])
+        for n in (144, 480)
+    }  # fmt: skip
+    assert found[144] < 17 and found[480] == pytest.approx(20, abs=3)
+
+
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
 def test_planted_shares_are_recovered_and_the_bar_adds_up(share):
     rng = np.random.default_rng(3)
