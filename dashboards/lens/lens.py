@@ -27,6 +27,7 @@ from dashboards.lens.table import DataTable
 from dashboards.lens.tile_table import TileTable
 from dashboards.lens.view import Picture, View
 from dashboards.look.look import THEME, Folded, Html, Labels, heading, note, plain
+from dashboards.look.session import later
 from dashboards.state import Selection, declare
 from dashboards.work import identity
 from dashboards.work.computation import Computation, cost_in_words
@@ -748,15 +749,6 @@ class Lens(pn.viewable.Viewer):
     def running(self) -> list[Job]:
         """Computations this lens listens to."""
         return self.desk.jobs
-
-
-def later(seconds: float, then: Callable[[], None]) -> bool:
-    """Call something in this session's loop after a while; whether there is such a loop."""
-    doc = pn.state.curdoc
-    if doc is None or doc.session_context is None:
-        return False
-    doc.add_timeout_callback(then, int(1000 * seconds) + 1)
-    return True
 
 
 def cited(model: str) -> str:

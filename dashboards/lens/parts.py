@@ -13,6 +13,7 @@ from dashboards.figures.in_place import Shown
 from dashboards.figures.screen import anything_picked, draw, highlight, resize
 from dashboards.lens.table import named, names
 from dashboards.look.look import Folded, Html, Words, plain
+from dashboards.look.session import in_session
 
 __all__ = [
     "CONTROLS",
@@ -223,12 +224,6 @@ class Frame(pmui.Column):
         picked = named(names(pd.DataFrame(rows)))
         if not self._marking and (picked or (not rows and not anything_picked(self._pane.object))):
             self._picked(picked)
-
-
-def in_session() -> bool:
-    """Whether this is the page of a server, which hears of every change of a Bokeh model."""
-    doc = pn.state.curdoc
-    return doc is not None and doc.session_context is not None
 
 
 def _links(picture, theme: str) -> str:

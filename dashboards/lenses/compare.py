@@ -43,6 +43,7 @@ from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lens.submissions import Submissions
 from dashboards.look.dropper import Dropper
 from dashboards.look.look import note
+from dashboards.look.session import in_session
 from dashboards.work.brought import brought
 from dashboards.work.identity import promised
 from dashboards.work.ledger import Ledger, Wish
@@ -123,7 +124,7 @@ class Compare(Lens):
         self.submissions = Submissions(
             self.desk, board=self._to_submit, leaving=self.leaving, changed=self.refresh
         )
-        if pn.state.curdoc is not None and pn.state.curdoc.session_context:
+        if in_session():
             pn.state.add_periodic_callback(self.follow_sweeps, period=EVERY)
         wide = dict(sizing_mode="stretch_width", margin=(8, 0, 4, 0))
         self._recordings = pmui.MultiChoice(label="Recordings (none: the fullest one)", options=list(self.selection.ranked),

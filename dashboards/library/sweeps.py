@@ -14,6 +14,7 @@ from analysis.store.store import Store
 from analysis.sweep.board import Standing, Sweep, standing, sweeps
 from analysis.sweep.plan import Plan
 from dashboards.look.look import MONO, Html, Words, heading, note, plain
+from dashboards.look.session import in_session
 from dashboards.state import Selection
 from dashboards.work.desk import Desk
 from dashboards.work.jobs import duration
@@ -135,11 +136,7 @@ class Sweeps(pmui.Column):
         self._front = there
         if there:
             self.look()
-            if (
-                self._beat is None
-                and pn.state.curdoc is not None
-                and pn.state.curdoc.session_context
-            ):
+            if self._beat is None and in_session():
                 self._beat = pn.state.add_periodic_callback(self._again, period=EVERY)
 
     def _again(self) -> None:

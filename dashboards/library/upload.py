@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-import panel as pn
 import panel_material_ui as pmui
 
 from dashboards.library.cards import report_rows
@@ -33,6 +32,7 @@ from dashboards.library.story_form import EpochsForm, StoryForm
 from dashboards.library.trials_box import Rules, TrialsBox, sheet_box
 from dashboards.look.dropper import Dropper
 from dashboards.look.look import heading, note
+from dashboards.look.session import in_session, later
 from dashboards.work.desk import Desk
 from dashboards.work.newest import Newest
 from data.catalog import shelf
@@ -53,7 +53,9 @@ _MEANINGS = {
 }
 MOST_FILES = 200
 """At once: a story has one of words for each run and one of signals for each run and person."""
-_QUIET = 700  # milliseconds without a new file before they are looked at: a browser sends file after file
+_QUIET = (
+    0.7  # seconds without a new file before they are looked at: a browser sends file after file
+)
 _ONE_DROP = 5.0  # seconds between two files of one drop at most, where the first were refused alone
 _OUT_OF_SIGHT = {
     "position": "fixed", "left": "-10000px", "width": "600px", "opacity": "0", "visibility": "hidden",
@@ -178,12 +180,11 @@ class Upload(pmui.Column):
         self._open = True
         self._last = time.monotonic()
         self._coming |= new
-        document = pn.state.curdoc
-        if document is None or document.session_context is None:
+        if not in_session():
             self.take(dict(self._coming))
             return
         self._arrivals += 1
-        document.add_timeout_callback(partial(self._quiet, self._arrivals), _QUIET)
+        later(_QUIET, partial(self._quiet, self._arrivals))
 
     def _quiet(self, arrival: int) -> None:
         """Nothing came for a while. Where something comes later still, all is looked at again."""
@@ -193,8 +194,7 @@ class Upload(pmui.Column):
     def _put_away(self) -> None:
         """Out of sight, not gone: it receives the files of the drop that are still on their way."""
         self._place.styles = _OUT_OF_SIGHT
-        document = pn.state.curdoc
-        if document is None or document.session_context is None:
+        if not in_session():
             self._place.visible = False
 
     def take(self, files: dict[str, bytes]) -> None:

@@ -19,6 +19,7 @@ from dashboards import LENSES
 from dashboards.lens.client import Client
 from dashboards.lens.parts import CONTROLS, INSPECTOR, NARROW
 from dashboards.look.look import THEME, Html, heading, note, plain
+from dashboards.look.session import in_session, later
 from dashboards.page.bookmarks import Bookmarks
 from dashboards.page.checks import checks
 from dashboards.page.navigation import Navigation, grouped
@@ -277,7 +278,7 @@ class Workbench(pn.viewable.Viewer):
         self._tell()
         if (doc := pn.state.curdoc) is not None and AHEAD and not self.embedded:
             doc.add_timeout_callback(self._open_another, AFTER_PAINT)
-        if doc is not None and doc.session_context is not None:
+        if in_session():
             doc.add_periodic_callback(self._keep_promises, LOOK_AT_PROMISES)
 
     def _open_another(self) -> None:
@@ -290,9 +291,7 @@ class Workbench(pn.viewable.Viewer):
             self._made(slug)
             took = time.monotonic() - began
             Workbench.rests_until = time.monotonic() + REST * took
-        if (doc := pn.state.curdoc) is not None and doc.session_context is not None:
-            wait = max(AFTER_PAINT / 3, 1000 * (Workbench.rests_until - time.monotonic()))
-            doc.add_timeout_callback(self._open_another, round(wait))
+        later(max(AFTER_PAINT / 3000, Workbench.rests_until - time.monotonic()), self._open_another)
 
     def _keep_promises(self) -> None:
         """What is locked while nobody touches the page goes from it."""
@@ -424,8 +423,7 @@ class Workbench(pn.viewable.Viewer):
             )
             return
         self._link.icon = "check"
-        if pn.state.curdoc is not None and pn.state.curdoc.session_context is not None:
-            pn.state.curdoc.add_timeout_callback(lambda: self._link.param.update(icon="link"), 1500)
+        later(1.5, lambda: self._link.param.update(icon="link"))
 
     def notice(self, words: str, lines: list[str]) -> None:
         """One message that stays until it is dismissed."""
