@@ -363,6 +363,7 @@ FREE = {
     "scoring.cost_beside:embedding_seconds": "seconds",
     "scoring.cost_beside:with_beside": "seconds",
     "scoring.per_stimulus:price": "seconds",
+    "scoring.per_stimulus:refit_price": "seconds",
     "scoring.lock:lock": "the lock itself",
     "scoring.lock:require_open": "what refuses",
 }
