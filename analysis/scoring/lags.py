@@ -204,7 +204,7 @@ def _courses(curves, layers, parts, lags, recording, protocol, report) -> xr.Dat
     place = places(recording)
     people = recording.subjects
     people = np.full(recording.n_targets, "all") if people is None else people
-    rows, null, worth = {}, None, np.nan
+    rows, null, worth = {}, np.empty((2, 0, 0, 0)), np.nan
     total = len(curves)
     for number, (name, by_layer) in enumerate(curves.items()):
         report.step(number, total, "curves")

@@ -90,17 +90,17 @@ def submit(
     path = Path(path)
     if path.suffix.lower() != ".json":
         raise unknown("file type", path.suffix, (".json",), remedy="End the file's name in .json")
-    board = results(store) if board is None else board
-    board = board[board["source"] == "own"]
+    own = results(store) if board is None else board
+    own = own[own["source"] == "own"]
     for column, asked in (("model", list(models)), ("recording", list(recordings))):
         for name in asked:
-            if name not in set(board[column]):
-                raise unknown(f"{column} of a result", name, board[column].unique())
+            if name not in set(own[column]):
+                raise unknown(f"{column} of a result", name, own[column].unique())
         if asked:
-            board = board[board[column].isin(asked)]
-    if board.empty:
+            own = own[own[column].isin(asked)]
+    if own.empty:
         raise BrainLensError("There is no result to submit", remedy="Score a model first")
-    rows = [plain_row(row) for row in board.to_dict("records")]
+    rows = [plain_row(row) for row in own.to_dict("records")]
     body = {"format": FORMAT, "lab": lab, "rows": rows}
     with atomic(path) as part:
         part.write_text(json.dumps({**body, "sha256": _digest(body)}, indent=1), encoding="utf-8")

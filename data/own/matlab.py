@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -119,7 +120,8 @@ def _main(path: str, out: str) -> int:
     from scipy.io import loadmat
 
     try:
-        np.savez(out, **_parted(loadmat(path, chars_as_strings=True, squeeze_me=False)))
+        parts: dict[str, Any] = _parted(loadmat(path, chars_as_strings=True, squeeze_me=False))
+        np.savez(out, **parts)
     except NotImplementedError:
         return _NEWER
     except MemoryError:

@@ -98,7 +98,7 @@ def _side(path: Path) -> str:
 
 def _labels(path: Path) -> np.ndarray:
     """The parcel's name of each vertex of fsaverage5."""
-    import nibabel
+    from nibabel.freesurfer.io import read_annot
 
     if not path.is_file():
         raise BrainLensError(f"There is no file {path}", remedy="Check the name and the folder")
@@ -108,7 +108,7 @@ def _labels(path: Path) -> np.ndarray:
             table = {one.key: str(one.label) for one in image.labeltable.labels}
             names = [table.get(int(key), "") for key in np.asarray(image.darrays[0].data).ravel()]
         else:
-            keys, _, known = nibabel.freesurfer.read_annot(path)
+            keys, _, known = read_annot(path)
             known = [one.decode("utf-8", "replace") for one in known]
             names = [known[key] if 0 <= key < len(known) else "" for key in keys]
     except (BrainLensError, MemoryError):
@@ -184,11 +184,11 @@ def in_parcels(recording: Recording, found: Parcels) -> Recording:
 
 def on_parcels(values: Mapping[str, float], found: Parcels) -> OnCortex:
     """Values of parcels on all their vertices; ``how`` names those that the annotation does not have."""
-    sides = [
+    left, right = (
         np.array([values.get(one, np.nan) if one else np.nan for one in names], float)
         for names in (found.left, found.right)
-    ]
+    )
     how = f"parcels of {found.name}: a vertex shows the value of its parcel"
     if absent := [name for name in values if name not in set(found.names)]:
         how += f"; without a parcel, so not shown: {', '.join(absent)}"
-    return OnCortex(*sides, 0, how)
+    return OnCortex(left, right, 0, how)

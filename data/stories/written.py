@@ -224,7 +224,7 @@ def _whole(
         },
     )
     nuisance: dict[str, xr.DataArray] = {}
-    people: dict[str, dict[str, np.ndarray]] = {}
+    people: dict[str, dict[str | None, np.ndarray]] = {}
     for one in said["nuisance"]:
         column = tables["nuisance"][one["column"]].to_numpy()
         people.setdefault(one["name"], {})[one["subject"]] = column
