@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import glob
+import json
 import os
 import re
 import shutil
@@ -34,6 +35,7 @@ __all__ = [
     "made_folder",
     "need_room",
     "no_room",
+    "read_json",
     "reserve",
     "seal",
     "sweep",
@@ -43,6 +45,7 @@ __all__ = [
     "unseal",
     "weighed",
     "working",
+    "written_json",
 ]
 
 _MARK = b"BLSEAL1\n"
@@ -253,6 +256,35 @@ def unseal(path: Path) -> memoryview:
     if xxhash.xxh3_128_digest(inside) != tail[len(_MARK) :]:
         raise Damaged(f"{path} does not hold the bytes that were written into it")
     return inside
+
+
+def written_json(content: dict) -> str:
+    """A small JSON file for people and programs, with a checksum of the rest in it that :func:`read_json` verifies."""
+    return json.dumps({**content, "checksum": _sum(content)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_json(text: str) -> dict:
+    """What :func:`written_json` wrote; one that has no checksum (an older one, or a person's) is taken as it is.
+
+    Raises
+    ------
+    Damaged
+        No object, or not the one that was written.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise Damaged(f"it is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise Damaged("it is no JSON object")
+    told = found.pop("checksum", None)
+    if told is not None and told != _sum(found):
+        raise Damaged("it does not hold what was written into it")
+    return found
+
+
+def _sum(content: dict) -> str:
+    return xxhash.xxh3_64_hexdigest(json.dumps(content, sort_keys=True).encode())
 
 
 def touch(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from data.files import atomic, in_words
+from data.files import Damaged, atomic, in_words, read_json, written_json
 from data.home import personal
 from data.rights import require_room
 
@@ -44,11 +43,15 @@ class Kept:
         """
         path = self.path
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = read_json(path.read_text(encoding="utf-8"))
+            if isinstance(
+                inside := found.get("kept"), dict
+            ):  # else names alone, as older ones were
+                found = inside
             return {str(name): str(text) for name, text in found.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, Damaged) as error:
             aside = path.with_name(f"{self._name}-damaged-{path.stat().st_mtime_ns}.json")
             _LOG.warning(
                 "The %s cannot be read (%s); they are put aside as %s", self._name, error, aside
@@ -70,7 +73,7 @@ class Kept:
         with in_words(personal()), lock:
             found = self.read()
             yield found
-            content = json.dumps(found, indent=1)
+            content = written_json({"kept": found})
             more = len(content) - (self.path.stat().st_size if self.path.is_file() else 0)
             if more > 0:
                 require_room(more)

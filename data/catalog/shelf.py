@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import logging
 import os
 import re
@@ -18,7 +17,7 @@ from pathlib import Path
 from data.catalog.entries import Entry, all_entries
 from data.catalog.fetch import RemoteFile
 from data.errors import BrainLensError, unknown
-from data.files import DiskError, in_words
+from data.files import Damaged, DiskError, in_words, read_json, written_json
 from data.home import home, person, personal, shared
 from data.own import formats, tables
 from data.own.apart import tried
@@ -375,9 +374,7 @@ def _describe(staged: Path, recording: Recording, wanted: str, story: bool) -> N
         "traps": [text for text in (recording.quality, *recording.notes) if text],
         "added": time.time(),
     }
-    (staged.parent / _ABOUT).write_text(
-        json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    (staged.parent / _ABOUT).write_text(written_json(about), encoding="utf-8")
 
 
 def drop(staged: Path) -> None:
@@ -398,10 +395,9 @@ def kept() -> dict[str, Entry]:
             if path.parent.name.startswith(".") or path.parent.name in found:
                 continue
             try:
-                found[path.parent.name] = _entry(
-                    json.loads(path.read_text(encoding="utf-8")), path.parent
-                )
-            except (OSError, ValueError, KeyError, TypeError) as error:
+                facts = read_json(path.read_text(encoding="utf-8"))
+                found[path.parent.name] = _entry(facts, path.parent)
+            except (OSError, ValueError, KeyError, TypeError, Damaged) as error:
                 _say(str(path), f"{type(error).__name__}: {error}"[:120])
     return found
 

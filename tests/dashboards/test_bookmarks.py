@@ -34,6 +34,18 @@ def test_mistakes_are_explained_and_lose_nothing(clean_home):
     assert [path.read_text() for path in clean_home.glob("bookmarks-damaged-*.json")] == ["{broken"]
 
 
+def test_one_changed_letter_is_found_and_older_files_are_read(clean_home):
+    keep("first", "v=1")
+    path = clean_home / "bookmarks.json"
+    path.write_text('{"old": "v=1"}')  # as they were written before they had a checksum
+    keep("new", "v=1&seeds=3")
+    assert kept() == {"old": "v=1", "new": "v=1&seeds=3"}
+    path.write_text(path.read_text().replace("seeds=3", "seeds=7"))
+    assert kept() == {}
+    (aside,) = clean_home.glob("bookmarks-damaged-*.json")
+    assert "seeds=7" in aside.read_text()
+
+
 def test_two_at_once_lose_nothing(clean_home):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: keep(f"view {number}", "v=1"), range(40)))

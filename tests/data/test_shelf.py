@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pandas as pd
@@ -153,6 +154,14 @@ def test_a_sidecar_says_how_columns_are_meant(clean_home):
     )
     assert sidecar(staged)["quality"] == "retyped"
     assert shelf.columns(staged)[1]["group"] == []
+
+
+def test_changed_facts_of_a_recording_are_told_and_not_believed(clean_home, caplog):
+    name = shelf.keep(shelf.stage({"a.csv": TABLE.encode()})).id
+    about = home("recordings", "own", name) / "about.json"
+    assert shelf.kept()[name].kind and json.loads(about.read_text())["checksum"]
+    about.write_text(about.read_text().replace('"kind"', '"kinb"'))
+    assert name not in shelf.kept() and "does not hold what was written" in caplog.text
 
 
 def test_a_strange_folder_hides_nothing(clean_home):
