@@ -15,7 +15,7 @@ from analysis.answers.outcomes import outcome
 from analysis.answers.perturb import lesion_names, lesions, noise, noise_names
 from analysis.answers.units import make_map, score_units
 from analysis.models.operators.reader import save
-from analysis.models.variants.maps import load_map, maps
+from analysis.models.variants.maps import drop_map, load_map, maps
 from dashboards.command.console import progress, show_frame
 from dashboards.command.options import check_out, models_argument
 from dashboards.command.people import _OUT, _choices, _finish, _preset
@@ -342,6 +342,14 @@ def units_list():
     for name in maps():
         one = load_map(name)
         click.echo(f"{name}\t{one.model}\t{one.about}")
+
+
+@units.command("remove")
+@click.argument("name")
+def units_remove(name):
+    """Delete the map NAME."""
+    drop_map(name)
+    click.echo(f"The map {name} is deleted")
 
 
 COMMANDS = (wiring, perturb, architectures, units)

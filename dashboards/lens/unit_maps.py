@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 
 from analysis.models.catalog import card
 from analysis.models.variants.lesion import STRINGS
-from analysis.models.variants.maps import check_name, maps_told
+from analysis.models.variants.maps import check_name, drop_map, maps_told, own_map
 from analysis.models.variants.spec import split
 from analysis.progress import Report
 from analysis.scoring.cost import READING
@@ -67,8 +67,12 @@ class UnitMaps(pmui.Column):
             on_click=lambda _: self._cut(),
             **act,
         )
+        self.drop = pmui.Button(
+            label="Delete this map", icon="delete", on_click=lambda _: self._drop(), **act
+        )
         super().__init__(
-            self.chosen, self._there, self.add, self.called, self.first, self.second, self.about, self._price, self.make,
+            self.chosen, self._there, self.add, self.drop, self.called, self.first, self.second, self.about,
+            self._price, self.make,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         self.chosen.param.watch(self._choose, "value")
@@ -94,6 +98,7 @@ class UnitMaps(pmui.Column):
         self._there.object = f"Of other models: {', '.join(others)}." if others else ""
         self._there.visible = bool(others)
         self.add.visible = bool(name and self.model)
+        self.drop.visible = own_map(name)
         self._tell()
 
     def _choose(self, event) -> None:
@@ -144,6 +149,12 @@ class UnitMaps(pmui.Column):
 
     def _is_there(self, name: str) -> None:
         self._selection.unit_map = name
+        self.look_again()
+
+    def _drop(self) -> None:
+        """Delete the chosen map; what is localised by sentences above non-words is shown then."""
+        drop_map(self._selection.unit_map)
+        self._selection.unit_map = ""
         self.look_again()
 
     def _cut(self) -> None:

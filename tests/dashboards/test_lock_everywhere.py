@@ -127,7 +127,7 @@ OTHERS = {
     "data fetch": "brings a recording", "data starter": "brings recordings", "data remove": "removes a recording",
     "data trials": "reads files of trials, no model", "data diff": "two versions of a recording that is not here",
     "cache clear": "deletes",
-    "units map": "two kinds of texts, no responses",
+    "units map": "two kinds of texts, no responses", "units remove": "deletes",
     "architectures search": "judges networks drawn anew: test_a_search_over_networks_tells_nothing_of_a_locked_one",
     "architectures save": "writes weights",
     "task": "tasks, no responses",

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from analysis.answers.outcomes import Outcome
 from analysis.answers.units import localised, make_map, score_map
 from analysis.models.catalog import signature
-from analysis.models.variants.maps import load_map, maps
+from analysis.models.variants.maps import drop_map, load_map, maps
 from dashboards import Perturb
 from dashboards.command.cli import main
 from dashboards.lens.controls import model_problem
@@ -59,6 +59,27 @@ def test_a_map_is_made_listed_and_chosen_on_the_page(clean_home):
     checks()["unit_map"]("asked")
     with pytest.raises(BrainLensError, match="map of units 'other'"):
         checks()["unit_map"]("other")
+    lens.close()
+
+
+def test_a_map_is_deleted_by_who_made_it(clean_home):
+    make_map(MODEL, "asked", QUESTIONS, STATEMENTS)
+    make_map(MODEL, "again", STATEMENTS, QUESTIONS)
+    lens, box = opened()
+    assert not box.drop.visible  # sentences above non-words are nobody's
+    lens.selection.unit_map = "asked"
+    assert box.drop.visible
+    box.drop.clicks += 1
+    assert maps() == ["again"] and lens.selection.unit_map == ""
+    assert list(box.chosen.options.values()) == ["", "again"] and not box.drop.visible
+    with acting_for("ann"):  # what lies in the data folder is everybody's
+        with pytest.raises(BrainLensError, match="belongs to everybody"):
+            drop_map("again")
+        lens.selection.unit_map = "again"
+        assert not box.drop.visible
+    assert CliRunner().invoke(main, ["units", "remove", "again"]).exit_code == 0 and maps() == []
+    with pytest.raises(BrainLensError, match="Unknown map of units 'again'"):
+        drop_map("again")
     lens.close()
 
 

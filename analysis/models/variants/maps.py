@@ -20,7 +20,17 @@ from data.home import find, home, personal, shared
 from data.own.archive import DAMAGE
 from data.rights import require_room
 
-__all__ = ["UnitMap", "check_name", "load_map", "map_files", "maps", "maps_told", "save_map"]
+__all__ = [
+    "UnitMap",
+    "check_name",
+    "drop_map",
+    "load_map",
+    "map_files",
+    "maps",
+    "maps_told",
+    "own_map",
+    "save_map",
+]
 
 _LOG = logging.getLogger("brainlens.maps")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
@@ -89,6 +99,29 @@ def save_map(made: UnitMap) -> Path:
     with atomic(path) as part:
         part.write_bytes(content.getbuffer())
     return path
+
+
+def own_map(name: str) -> bool:
+    """Whether a map is the person's own: only such a one can be dropped."""
+    return bool(_NAME.fullmatch(name)) and (personal("units") / f"{name}.npz").is_file()
+
+
+def drop_map(name: str) -> None:
+    """Delete a map of the person's own. What was computed with it stays where it is and cannot be computed again.
+
+    Raises
+    ------
+    BrainLensError
+        For a name that no map has, and for one of the data folder or of everybody.
+    """
+    if not own_map(name):
+        if name in maps():
+            raise BrainLensError(
+                f"The map {name!r} belongs to everybody",
+                remedy="Ask who keeps the data folder to delete it",
+            )
+        raise unknown("map of units", name, maps())
+    (personal("units") / f"{name}.npz").unlink()
 
 
 def maps() -> list[str]:
