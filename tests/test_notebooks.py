@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
 from click.testing import CliRunner
+from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
 
 from analysis.answers.trust.panels import PANELS
@@ -79,6 +81,14 @@ def executed(path, tmp_path, *, before: str = "") -> list:
         resources={"metadata": {"path": str(tmp_path)}},
     ).execute()
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_cell_is_python_of_the_oldest_version_that_is_promised(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            code = TransformerManager().transform_cell(cell.source)
+            assert ast.parse(code, feature_version=(3, 11)) is not None
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)

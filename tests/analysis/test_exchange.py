@@ -105,7 +105,7 @@ def test_a_changed_row_is_marked(board, tmp_path):
         ("a.csv", b"model,recording,r\n,pereira2018,0.2\n", "row 1: no model"),
         ("a.csv", b"model,recording,r\n", "no rows"),
         ("a.csv", b"", "cannot be read as csv"),
-        ("a.parquet", b"PAR1 nonsense", "cannot be read as parquet"),
+        ("a.parquet", b"PAR1 nonsense", "not a Parquet file that can be read"),
         ("a.nc", b"nonsense", "cannot be read as nc"),
         ("a.xlsx", b"", "Unknown file type '.xlsx'"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from bokeh.document import Document
@@ -76,14 +78,19 @@ def test_a_layer_profile_becomes_another_and_comes_back(fields):
     )  # tools rest, and are there again
 
 
+@cache
+def fresh(kind: str) -> list:
+    return told(draw(make_spec(kind)))
+
+
 @pytest.mark.parametrize("kind", SPECS)
-def test_every_figure_becomes_every_other_or_is_left_as_it_is(kind):
-    for other in SPECS:
+def test_a_figure_becomes_another_or_is_left_as_it_is(kind):
+    kinds = [*SPECS, *SPECS]
+    for other in kinds[kinds.index(kind) + 1 :][:3]:
         shown = Shown(draw(make_spec(kind)))
         Document().add_root(shown.plot)
-        before = told(shown.plot)
         becomes = shown.become(draw(make_spec(other)))
-        assert told(shown.plot) == (told(draw(make_spec(other))) if becomes else before), other
+        assert told(shown.plot) == fresh(other if becomes else kind), other
 
 
 def test_picks_tell_the_rows_that_stand_there_now():

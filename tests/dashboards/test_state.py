@@ -100,6 +100,7 @@ FULL = {
     "threshold": 12,
     "map": "story-map",
     "steps": True,
+    "decoded": True,
     "whose": "glove",
 }
 

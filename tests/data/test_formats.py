@@ -512,10 +512,10 @@ def test_parquet_bombs(tmp_path, monkeypatch):
         compression="zstd",
     )
     assert path.stat().st_size < 300_000
-    monkeypatch.setattr("data.own.tables.MOST_UNPACKED", 100_000_000)
+    monkeypatch.setattr("data.parquet.MOST_UNPACKED", 100_000_000)
     with pytest.raises(BrainLensError, match=r"unpacks from .* bytes: it was not read"):
         own.read(path)
-    monkeypatch.setattr("data.own.tables.MOST_UNPACKED", 10**12)
+    monkeypatch.setattr("data.parquet.MOST_UNPACKED", 10**12)
     monkeypatch.setattr("data.limits.MUCH", 500_000)
     pq.write_table(
         pa.table({"text": ["a"] * rows, "bold": np.full(rows, 0.5)}), path, compression="zstd"
