@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
+from panel.io import unlocked
 
 from dashboards.figures.in_place import Shown
 from dashboards.figures.screen import anything_picked, draw, highlight, resize
@@ -185,7 +186,8 @@ class Frame(pmui.Column):
             True  # rows that are let go since they are others were not let go by the user
         )
         try:
-            return self._shown.become(plot)
+            with unlocked():  # one message
+                return self._shown.become(plot)
         finally:
             self._marking = False
 
