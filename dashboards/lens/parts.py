@@ -8,9 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
-from panel.io import unlocked
 
-from dashboards.figures.in_place import Shown
 from dashboards.figures.screen import anything_picked, draw, highlight, resize
 from dashboards.lens.table import named, names
 from dashboards.look.look import Folded, Html, Words, plain
@@ -97,7 +95,6 @@ class Frame(pmui.Column):
 
     def __init__(self, picked: Callable[[list[str]], None]):
         self._picked, self._marking, self._marks = picked, False, []
-        self._shown: Shown | None = None
         self._drawn, self._theme, self._room, self._least = None, "", 0, 0
         self._heading = Html("", visible=False, margin=(0, 10), stylesheets=[_HEADING])
         self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0)
@@ -164,7 +161,7 @@ class Frame(pmui.Column):
         ):  # a new plot costs the browser a tenth of a second or two
             self.fit(height)
             return
-        plot = draw(
+        self._pane.object = draw(
             spec,
             theme=theme,
             height=height,
@@ -173,23 +170,8 @@ class Frame(pmui.Column):
             zoom=zoom,
             on_zoom=zoomed,
         )
-        if theme != self._theme or not self._becomes(plot):
-            self._pane.object, self._shown = plot, Shown(plot)
         self._drawn, self._theme, self._room = spec, theme, room
         resize(self._pane.object, height)  # rows of panels share it
-
-    def _becomes(self, plot) -> bool:
-        """Let the figure that is shown become another, where a page of a server shows it."""
-        if self._shown is None or not in_session():
-            return False
-        self._marking = (
-            True  # rows that are let go since they are others were not let go by the user
-        )
-        try:
-            with unlocked():  # one message
-                return self._shown.become(plot)
-        finally:
-            self._marking = False
 
     def _keep_open(self, height: int) -> None:
         """Room for a plot; a height of the box itself would reach its inside one change late."""
