@@ -114,7 +114,9 @@ def jupyter(tmp_path_factory):
 def test_every_lens_in_a_cell_of_jupyterlab(jupyter, chromium):
     context = chromium.new_context(viewport={"width": 1440, "height": 1100})
     page, elsewhere = context.new_page(), []
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(
+        300_000
+    )  # the browser works off what fifteen lenses tell it long after the kernel is idle
     page.on("request", lambda request: None if _own(request.url) else elsewhere.append(request))
     context.route(lambda url: not _own(url), lambda route: route.abort())
     page.goto(jupyter)
