@@ -31,7 +31,7 @@ __all__ = [
 
 STEPS = {
     "reading": 2,
-    "splits": 1,
+    "splits": 2,
     "mapping": 6,
     "summary": 4,
     "bootstrap": 6,
