@@ -100,7 +100,7 @@ def submit(
             own = own[own[column].isin(asked)]
     if own.empty:
         raise BrainLensError("There is no result to submit", remedy="Score a model first")
-    rows = [plain_row(row) for row in own.to_dict("records")]
+    rows = [plain_row(row) for row in own.sort_values(["recording", "model"]).to_dict("records")]
     body = {"format": FORMAT, "lab": lab, "rows": rows}
     with atomic(path) as part:
         part.write_text(json.dumps({**body, "sha256": _digest(body)}, indent=1), encoding="utf-8")
