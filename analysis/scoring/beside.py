@@ -116,7 +116,7 @@ def _units(recording: Recording, protocol: Protocol) -> np.ndarray:
 
 
 def oasm_widths(recording: Recording, protocol: Protocol, parts) -> tuple[float, ...]:
-    """Widths of the sweep: all, or of samples those of which no column reaches over the gap beside a block held out of a run.
+    """Widths of the sweep: all, or of samples and epochs those of which no column reaches over the gap beside a held-out block.
 
     Such a column, with its middle in the gap, would have its last, tiny tail among the training rows, and standardized it is a
     feature like any other.
@@ -124,11 +124,15 @@ def oasm_widths(recording: Recording, protocol: Protocol, parts) -> tuple[float,
     gap = gap_of(recording, protocol)
     if gap is None:
         return SIGMAS
-    runs = recording.stimuli["run"].to_numpy()
+    blocks = context_blocks(recording)  # no column reaches from one into another
     apart = all(
-        not set(runs[train]) & set(runs[test]) for part in parts for train, test in part.folds
+        not set(blocks[train]) & set(blocks[test]) for part in parts for train, test in part.folds
     )
-    return SIGMAS if apart else tuple(one for one in SIGMAS if 2 * reach(one) <= gap) or SIGMAS[:1]
+    return (
+        SIGMAS
+        if apart
+        else tuple(one for one in SIGMAS if 2 * int(reach(one)) <= gap) or SIGMAS[:1]
+    )
 
 
 def oasm_of(

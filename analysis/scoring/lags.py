@@ -10,11 +10,13 @@ import pandas as pd
 import xarray as xr
 
 from analysis.features.controls import features as controls_by_name
+from analysis.features.controls import oasm
 from analysis.features.time import delayed, resample
 from analysis.mapping import cross_validate
 from analysis.mapping.splits import Part, gap_of, make_folds, within
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.scoring.beside import oasm_widths
 from analysis.scoring.blocks import streams
 from analysis.scoring.case import Case
 from analysis.scoring.in_time import cross_validate_in_time
@@ -35,17 +37,20 @@ from data.recording import Recording
 
 __all__ = ["CONTROLS", "has_time", "lag_course", "lags_of", "places"]
 
-VERSION = 5
+VERSION = 6
 """Raised when a stored course means something else."""
 
 BEFORE, AFTER = 8.0, 16.0
 """Seconds before and after the words that a sampled signal is looked at."""
 
 CONTROLS = {
-    True: ("word-rate", "sound-power", "oasm:2"),
-    False: ("length", "log-frequency", "oasm:2"),
+    True: ("word-rate", "sound-power", "oasm"),
+    False: ("length", "log-frequency", "oasm"),
 }
 """What stands beside a model: of samples (True), of epochs (False)."""
+
+WIDEST = 2.0
+"""Width of OASM in rows, or the widest below it whose columns do not reach over the gap beside a held-out block."""
 
 WORDS_APART = 10
 """Words between a shifted null and the right moment, in epochs."""
@@ -140,7 +145,7 @@ def lag_course(
     layers = scored.fold_layers[: sum(len(part.folds) for part in parts)]
     read = case.activations(layers)
     curves = {scored.model: {layer: read.layer(layer) for layer in set(layers)}}
-    for name, values in _controls(recording).items():
+    for name, values in _controls(recording, single, parts).items():
         curves[name] = dict.fromkeys(layers, values)
     found = _courses(curves, layers, parts, lags, recording, single, report)
     found.attrs |= {
@@ -181,7 +186,9 @@ def _wide(protocol: Protocol, lags: np.ndarray) -> Protocol:
     )
 
 
-def _controls(recording: Recording) -> dict[str, np.ndarray]:
+def _controls(
+    recording: Recording, protocol: Protocol, parts: Sequence[Part]
+) -> dict[str, np.ndarray]:
     """Control name -> features of words or of rows."""
     made = {}
     for name in CONTROLS[recording.sampled]:
@@ -193,6 +200,9 @@ def _controls(recording: Recording) -> dict[str, np.ndarray]:
                 made[name] = values[:, None]
         elif name == "log-frequency" and recording.language != "en":
             continue
+        elif name == "oasm":
+            width = max(one for one in oasm_widths(recording, protocol, parts) if one <= WIDEST)
+            made[f"oasm:{width:g}"] = oasm(recording, width)
         else:
             made |= controls_by_name(recording, [name])
     return made

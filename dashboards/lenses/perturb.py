@@ -36,7 +36,7 @@ from dashboards.work.outcome_computations import (
     priced,
     reading_seconds,
 )
-from dashboards.work.text_computations import words_of
+from dashboards.work.text_computations import code_of, words_of
 from data.catalog.catalog import recording as load
 from data.errors import BrainLensError
 from data.gate import existing
@@ -583,10 +583,8 @@ def _python(choice, kind: str) -> str:
         '"""Made by BrainLens: what is left of a model when it is broken."""',
         "",
         "from analysis import preset",
-        "from data.embedded import prose",
-        "",
+        *code_of(choice.text),
         f"protocol = {protocol}",
-        'text = "\\n\\n".join(prose())',
         *body,
         "print(answer.sentence)",
         "print(answer.caption)",

@@ -26,7 +26,7 @@ from dashboards.work.outcome_computations import (
     priced,
     reading_seconds,
 )
-from dashboards.work.text_computations import words_of
+from dashboards.work.text_computations import code_of, words_of
 
 __all__ = ["Wiring"]
 
@@ -311,9 +311,8 @@ def _python(choice) -> str:
         "",
         "from analysis import preset",
         "from analysis.answers.wiring import UPDATES, at_birth, course, wiring",
-        "from data.embedded import prose",
-        "",
-        f"asked = dict(recording={choice.recording!r}, protocol={protocol}, text='\\n\\n'.join(prose()), corpus={corpus!r})",
+        *code_of(choice.text),
+        f"asked = dict(recording={choice.recording!r}, protocol={protocol}, text=text, corpus={corpus!r})",
         f"model, updates = {choice.models[0]!r}, [n for n in UPDATES if n <= {choice.updates}]",
         f"courses = at_birth(model, {choice.runs}, **asked) + [",
         "    course(model, part, seed, birth=birth, updates=updates, **asked)",

@@ -24,6 +24,7 @@ from data.readers.texts import read_text
 __all__ = [
     "TEXTS",
     "TextReadings",
+    "code_of",
     "seconds_of_reading",
     "split",
     "texts",
@@ -114,6 +115,17 @@ def words_of(text: str) -> str:
     for group, words in zip(groups, one.texts, strict=True):
         told.setdefault(group, []).append(str(words).strip())
     return "\n\n".join(" ".join(parts) for parts in told.values())
+
+
+def code_of(text: str) -> list[str]:
+    """Lines of a script that lay the words behind a choice into ``text``."""
+    if text == "prose":
+        return ["from data.embedded import prose", "", 'text = "\\n\\n".join(prose())']
+    return [
+        "from dashboards.work.text_computations import words_of",
+        "",
+        f"text = words_of({text!r})",
+    ]
 
 
 def split(text: str) -> tuple[str, str, str]:

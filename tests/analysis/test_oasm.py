@@ -11,7 +11,8 @@ from analysis import preset, score
 from analysis.answers.trust.leaks import leak_meter
 from analysis.answers.trust.panels import Asked, panel
 from analysis.features.controls import SIGMAS, context_blocks, oasm, reach
-from analysis.scoring import beside
+from analysis.mapping.splits import gap_of
+from analysis.scoring import beside, lags
 from analysis.scoring.beside import for_oasm, oasm_of, oasm_widths, stored_oasm
 from analysis.scoring.folds import runs
 from analysis.store.store import Store
@@ -62,6 +63,30 @@ def test_no_bell_reaches_from_a_held_out_block_over_the_gap_or_into_another_run(
         for train, test in parts[0].folds:
             assert not (matrix[train].any(axis=0) & matrix[test].any(axis=0)).any()
     assert oasm_widths(recording(np.zeros((48, 1))), FAST, []) == SIGMAS
+
+
+def test_beside_a_course_over_lags_no_bell_reaches_over_the_gap(noise, tmp_path, monkeypatch):
+    """The gap there is that of the longest lag; what knows the time and nothing else predicts nothing held out."""
+    for name, less in {"NULLS": 20, "BEFORE": 4.0, "AFTER": 4.0}.items():
+        monkeypatch.setattr(lags, name, less)
+    course = lags.lag_course("random-8", noise, STORY, store=Store(tmp_path))
+    one_run = noise.stimuli["run"].nunique() == 1
+    assert course["curve"].values[-1] == ("oasm:1" if one_run else "oasm:2")
+    assert np.abs(course["r"].values[-1]).max() < 1e-9
+
+
+def test_of_epochs_held_out_inside_a_text_no_bell_reaches_over_the_gap(tmp_path):
+    ecog = open_recording("simulated-ecog")
+    one = ecog.select(targets=np.arange(2), stimuli=np.arange(200))
+    one = replace(one, id="epochs", context=None, group=None, within=None)
+    asked = preset("epochs").but(
+        seeds=1, folds=3, inner_folds=2, bootstrap=50, criterion="gcv", controls=(), unique=False, ceiling="none",
+        split="contiguous",
+    )  # fmt: skip
+    parts = runs(one, asked)[0].parts
+    widths, gap = oasm_widths(one, asked, parts), gap_of(one, asked)
+    assert widths == tuple(sigma for sigma in SIGMAS if 2 * int(reach(sigma)) <= gap) != SIGMAS
+    assert abs(oasm_of(one, asked, store=Store(tmp_path)).grouped) < 1e-9
 
 
 def test_the_leak_meter_of_a_story_has_oasm(noise, tmp_path):

@@ -15,10 +15,24 @@ import pytest
 
 from analysis.paper.code import python_code
 from analysis.protocol import preset
-from dashboards import Compare, Items, Layers, Reading, Task, Training, Untrained
+from dashboards import (
+    Architectures,
+    Compare,
+    Design,
+    Items,
+    Layers,
+    Perturb,
+    Reading,
+    Task,
+    Training,
+    Trust,
+    Untrained,
+    Wiring,
+)
 from dashboards.figures.export import figure
 from dashboards.lens.export_dialog import _without, as_selected, figure_code, make
 from dashboards.lens.view import Picture
+from dashboards.work.text_computations import words_of
 from data.own.read import read
 from data.own.sidecar import write_sidecar
 
@@ -139,6 +153,70 @@ def test_an_empty_text_says_why():
     )
     own = _without(Picture("Results here", spec, table), "Methods")
     assert own == "Methods of this figure: see the lens in which each of its results was computed."
+
+
+@pytest.mark.parametrize("text", ["prose", "simulated"])
+def test_code_of_causes_reads_the_text_that_is_chosen(text):
+    """The scripts of Wiring and Perturb took the prose that ships whatever was chosen."""
+    for cls in (Wiring, Perturb):
+        lens = cls(models=["zoo-causal-200k"], recording="simulated", text=text)
+        module = sys.modules[cls.__module__]
+        code = (
+            module._python(lens.selection)
+            if cls is Wiring
+            else module._python(lens.selection, "noise")
+        )
+        reading = code[: code.index("asked = " if cls is Wiring else "protocol = ")]
+        made: dict = {}
+        exec(reading, made)
+        assert made["text"] == words_of(text)
+        lens.close()
+
+
+@pytest.mark.deep
+def test_every_script_of_causes_design_and_trust_runs(tmp_path, clean_home):
+    """Scripts compute again what the lens has stored: their tables hold the numbers of the lens."""
+    fewer = {"folds": 3, "inner_folds": 2, "bootstrap": 50}
+    quick = {"models": ["zoo-causal-200k"], "recording": "simulated", "changes": fewer}
+    two = quick | {"models": ["zoo-causal-200k", "zoo-causal-400k"]}
+    lenses = {
+        "wiring": Wiring(parts=["norms"], runs=1, updates=16, **quick),
+        "lesion": Perturb(breaks="lesion", draws=1, **quick),
+        "noise": Perturb(breaks="noise", draws=1, **quick | {"models": ["zoo-causal-400k"]}),
+        "masks": Perturb(breaks="masks", draws=1, **quick | {"models": ["zoo-glove-64d"]}),
+        "words": Perturb(breaks="words", draws=1, **quick | {"models": ["zoo-glove-64d"]}),
+        "architectures": Architectures(recording="simulated", changes=fewer, networks=8),
+        "drive": Design(design="drive", candidates="simulated", layer="1", **quick),
+        "controversial": Design(design="controversial", candidates="simulated", **two),
+        "power": Design(design="power", effect="0.02", **two),
+        "trust": Trust(models=["zoo-glove-64d"], recording="simulated", protocol=QUICK, copies=0, exchanges=19,
+                       cells=["split=grouped", "split=shuffled"]),
+    }  # fmt: skip
+    made, shown = {}, {}
+    for name, lens in lenses.items():
+        lens.run(wait=True)
+        assert lens.shown.pictures, (name, lens.shown.empty, lens.failed)
+        shown[name] = lens.shown.pictures[0].spec.answer
+        for number, code in enumerate(dict.fromkeys(one.python for one in lens.shown.pictures)):
+            folder = tmp_path / f"{name}-{number}"
+            folder.mkdir()
+            (folder / "made.py").write_text(code, encoding="utf-8")
+            made[folder] = code
+        lens.close()
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(
+        [sys.executable, "-c", RUN], cwd=tmp_path, env=surroundings, check=True, timeout=900
+    )
+    for folder, code in made.items():
+        failed, said = folder / "failed.txt", (folder / "said.txt").read_text()
+        assert not failed.exists(), f"{folder.name}\n{failed.read_text()}"
+        assert said.strip(), folder.name
+        for name in re.findall(r'to_csv\("([^"]+)"', code):
+            assert len(pd.read_csv(folder / name)), (folder.name, name)
+    assert len(made) >= 10 + 7
+    for name in ("wiring", "lesion", "noise", "masks", "words", "architectures"):
+        said = (tmp_path / f"{name}-0" / "said.txt").read_text()
+        assert said.startswith(shown[name].split(";")[0][:60]), name
 
 
 @pytest.mark.deep  # every lens computed whole and its script run: minutes
