@@ -24,7 +24,7 @@ def region_intervals(design, seeds, *, people, r, groups, length, targets, layer
     """A region of some targets beside another one, in the same people throughout: its r and its share of the ceiling."""
     from analysis.answers.groups import grouped
     from analysis.ceiling.kinds import ceiling
-    from benchmarks.coverage import defended, population, recorded, scored
+    from benchmarks.simulated import defended, population, recorded, scored
 
     rng = np.random.default_rng(design)
     features = [rng.standard_normal((groups * length, width)) for _ in range(layers)]
@@ -61,7 +61,7 @@ def compared_items(design, seeds, *, people, r, groups, length, targets, width, 
     from analysis.mapping.splits import make_folds
     from analysis.progress import SILENT
     from analysis.scoring.per_stimulus import Items, _by_person, _each
-    from benchmarks.coverage import defended, population, recorded
+    from benchmarks.simulated import defended, population, recorded
 
     rng = np.random.default_rng(design)
     n, who = groups * length, max(people, 1)
@@ -113,7 +113,7 @@ def similarities(design, seeds, *, people, r, groups, length, targets, width, sp
     from analysis.progress import SILENT
     from analysis.protocol import SIMILARITIES
     from analysis.scoring.geometry import fit_geometry
-    from benchmarks.coverage import defended, population, recorded
+    from benchmarks.simulated import defended, population, recorded
 
     rng = np.random.default_rng(design)
     n, who = groups * length, max(people, 1)

@@ -20,7 +20,7 @@ def shares(seed, *, seeds, people, share, spread, groups, length, targets, width
     """
     from analysis.answers.outcomes import mean_over_seeds
     from analysis.answers.wiring import Course, wiring
-    from benchmarks.coverage import defended, of_people, population, scored
+    from benchmarks.simulated import defended, of_people, population, scored
 
     rng = np.random.default_rng(seed)
     finished = rng.standard_normal((groups * length, width))

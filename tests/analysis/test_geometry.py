@@ -335,7 +335,7 @@ def test_the_permutation_of_decoding_keeps_its_error_rate():
 
 def false_decoding(simulations: int, start: int) -> np.ndarray:
     """How often each measure's p is .05 or less where features and responses have nothing in common, fits included."""
-    from benchmarks.coverage import recorded
+    from benchmarks.simulated import recorded
 
     few = QUICK.but(folds=4, inner_folds=2, criterion="gcv", alphas=(10.0, 1000.0), layer="last")
     hits = np.zeros(3, int)

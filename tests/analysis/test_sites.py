@@ -146,7 +146,7 @@ def test_decoder_layers_are_read_with_the_context_in_the_encoder(model):  # noqa
 
 def test_a_score_of_sites_has_their_names_and_keys_of_its_own(folders, tmp_path):
     from analysis.protocol import preset
-    from benchmarks.coverage import recorded as made
+    from benchmarks.simulated import recorded as made
 
     responses = np.random.default_rng(0).standard_normal((40, 2))
     recorded, store = made(responses, None, 4), Store(tmp_path)
