@@ -14,7 +14,7 @@ from dashboards.command.cli import main
 from dashboards.serve.rules import Rules
 
 ROOT = Path(__file__).parents[2]
-DEPLOY = ROOT / "deploy"
+DEPLOY = ROOT / "docs" / "deploy"
 
 
 def options_of(command: str) -> set[str]:
