@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from analysis.mapping.threads import LARGE, one_blas_thread, work
+from analysis.progress import SILENT
 from data.errors import BrainLensError, unknown
 from data.presentation import Presentation
 
@@ -33,6 +36,8 @@ RESAMPLING = {
 """How features of words become features of samples."""
 
 HRFS = ("fir", "spm", "glover", "none")
+AT_ONCE = 512
+"""Columns of a piece that are filtered together."""
 WINDOW = 3
 """Half-width of the Lanczos kernel, in samples."""
 
@@ -234,19 +239,32 @@ def detrended(
     rows = np.asarray(rows)
     single = getattr(values, "dtype", None) == np.float32
     out = np.empty((len(rows), values.shape[1]), np.float32 if single else np.float64)
-    for piece in pieces(rows, runs):
-        block = np.asarray(values[rows[piece]], float)
-        basis = (
-            np.ones((len(piece), 1)) if seconds is None else cosines(len(piece), interval, seconds)
-        )
-        block = beside(block, basis)
-        if scale:
-            gone = np.isnan(block)
-            spread = _spread(block) if gone.any() else block.std(axis=0)
-            still = np.where(gone, np.nan, 0.0)
-            block = np.divide(block, spread, out=still, where=spread > 1e-12)
-        out[piece] = block
+
+    def filtered(piece: np.ndarray, checkpoint) -> None:
+        checkpoint()
+        n, first = len(piece), rows[piece[0]]
+        base = _orthonormal(np.ones((n, 1)) if seconds is None else cosines(n, interval, seconds))
+        for at in range(0, out.shape[1], AT_ONCE):  # so many columns as stay in the cache
+            some = slice(at, at + AT_ONCE)
+            block = _beside(np.asarray(values[first : first + n, some], float), base)
+            out[piece[0] : piece[0] + n, some] = _scaled(block) if scale else block
+
+    tasks = [partial(filtered, piece) for piece in pieces(rows, runs)] if len(rows) else []
+    if out.size < LARGE:
+        for task in tasks:
+            task(SILENT.checkpoint)
+    else:
+        with one_blas_thread():
+            work(tasks, SILENT, lambda *_: None)
     return out
+
+
+def _scaled(block: np.ndarray) -> np.ndarray:
+    """Columns over their standard deviation; those that do not vary are 0."""
+    gone = np.isnan(block)
+    spread = _spread(block) if gone.any() else block.std(axis=0)
+    still = np.where(gone, np.nan, 0.0)
+    return np.divide(block, spread, out=still, where=spread > 1e-12)
 
 
 def beside(block: np.ndarray, basis: np.ndarray) -> np.ndarray:
@@ -258,27 +276,32 @@ def beside(block: np.ndarray, basis: np.ndarray) -> np.ndarray:
         NaN where a column misses a row; such rows stay NaN, and so does a column with no more rows than the basis has columns.
     basis : ndarray, shape (n_samples, m)
     """
+    return _beside(block, _orthonormal(basis), basis)
+
+
+def _beside(block: np.ndarray, base: np.ndarray, basis: np.ndarray | None = None) -> np.ndarray:
+    """As :func:`beside`, of a basis and orthonormal columns that span the same."""
     gone = np.isnan(block)
     holed = np.flatnonzero(gone.any(axis=0))
     if not len(holed):
-        return block - _fitted(block, basis)
+        return block - base @ (base.T @ block)
+    basis = base if basis is None else basis
     out = np.full_like(block, np.nan)
     full = np.flatnonzero(~gone.any(axis=0))
-    out[:, full] = block[:, full] - _fitted(block[:, full], basis)
+    out[:, full] = block[:, full] - base @ (base.T @ block[:, full])
     patterns, which = np.unique(gone[:, holed], axis=1, return_inverse=True)
     for number, missing in enumerate(patterns.T):
         there, mine = np.flatnonzero(~missing), holed[which.ravel() == number]
         if len(there) > basis.shape[1]:
-            some = block[np.ix_(there, mine)]
-            out[np.ix_(there, mine)] = some - _fitted(some, basis[there])
+            some, left = block[np.ix_(there, mine)], _orthonormal(basis[there])
+            out[np.ix_(there, mine)] = some - left @ (left.T @ some)
     return out
 
 
-def _fitted(block: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """The least-squares fit of each column by a basis, whose columns may hang together."""
+def _orthonormal(basis: np.ndarray) -> np.ndarray:
+    """Orthonormal columns that span those of a basis, which may hang together."""
     base, weight, _ = np.linalg.svd(basis, full_matrices=False)
-    base = base[:, weight > 1e-8 * max(weight.max(initial=0.0), 1e-300)]
-    return base @ (base.T @ block)
+    return base[:, weight > 1e-8 * max(weight.max(initial=0.0), 1e-300)]
 
 
 def _spread(block: np.ndarray) -> np.ndarray:

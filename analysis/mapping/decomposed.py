@@ -27,11 +27,25 @@ def _key(train: np.ndarray, test: np.ndarray) -> str:
 
 @dataclass
 class Known:
-    """One layer of which the spectra of some training sets are known."""
+    """One layer of which the spectra of some training sets are known.
+
+    Parameters
+    ----------
+    spectra : dict of str to Spectrum
+    form : str
+    shape : tuple of int
+    kept : dict, optional
+        Per training set what was worked out of its spectrum whatever the targets; filled where it is a dict.
+    """
 
     spectra: dict[str, Spectrum]
     form: str
     shape: tuple[int, int]
+    kept: dict[str, dict] | None = None
+
+    def shared(self, train: np.ndarray, test: np.ndarray) -> dict | None:
+        """What was worked out of one fold's spectrum for other targets; None where nothing is kept."""
+        return None if self.kept is None else self.kept.setdefault(_key(train, test), {})
 
     def prepare(self, form: str) -> None:
         """Nothing is left to prepare: the decomposition is given."""

@@ -25,7 +25,7 @@ from analysis.mapping.ols import Linear, least_squares
 from analysis.mapping.plan import BLOCK, Pattern, Pieces, choose_form
 from analysis.mapping.result import Fit
 from analysis.mapping.ridge import TIE, InnerFold, Penalties, inner_fold, shared_errors
-from analysis.mapping.threads import clear_scratch, cores, one_blas_thread, scratch, work
+from analysis.mapping.threads import LARGE, clear_scratch, cores, one_blas_thread, scratch, work
 from analysis.mapping.torch_path import BLOCK as TORCH_BLOCK
 from analysis.mapping.torch_path import FEEDERS, on_device, torch_device, torch_eigh, torch_roots
 from analysis.progress import Report
@@ -33,6 +33,8 @@ from data.errors import BrainLensError
 
 __all__ = ["Engine"]
 
+ALONE = 256
+"""Targets of a block at least, where one fit is parted among workers."""
 SECOND_MOMENT = 4096
 """Rows up to which the shared alpha is chosen from the n x n second moment of the responses."""
 
@@ -142,9 +144,7 @@ class Engine:
             self.forms[i] = self.forms[i] or form
         pieces = self._pieces(pattern, m, t, p, "dual" if "dual" in forms else "primal")
         self.estimate = max(self.estimate, pieces.estimate)
-        blocks = [
-            slice(at, at + pieces.targets) for at in range(0, len(pattern.targets), pieces.targets)
-        ]
+        blocks = self._blocks(pattern, pieces)
         groups = self._groups(len(self.layers), len(pattern.folds), pieces.units)
         kfold = self.method == "ridge" and self.criterion == "kfold"
         summing = (
@@ -168,7 +168,8 @@ class Engine:
             if kfold and (summing or self.totals is None):
                 self._choose_over_inner(units, forms, pattern, blocks, stage)
             if not (kfold and only_errors):
-                stage.run([partial(self._solve, unit, forms[unit.layer]) for unit in units])
+                alone = pieces.workers if len(units) == 1 else 1
+                stage.run([partial(self._solve, unit, forms[unit.layer], alone) for unit in units])
             if summing and not kfold:
                 tasks = [
                     partial(self._shared_error, unit, second, pattern, blocks) for unit in units
@@ -216,6 +217,15 @@ class Engine:
             most=TORCH_BLOCK if self.torch is not None and self.torch.type != "cpu" else BLOCK,
         )
 
+    def _blocks(self, pattern: Pattern, pieces: Pieces) -> list[slice]:
+        """Blocks of targets; of one layer on one fold they are the workers' only tasks, and shared among them alike."""
+        targets, wide = len(pattern.targets), pieces.targets
+        alone = len(self.layers) * len(pattern.folds) == 1 and self.torch is None
+        if alone and targets * pattern.rows >= LARGE and targets >= ALONE * pieces.workers:
+            count = -(-targets // wide)
+            wide = -(-targets // (-(-count // pieces.workers) * pieces.workers))
+        return [slice(at, at + wide) for at in range(0, targets, wide)]
+
     def _workers(self) -> int:
         """Threads: one per core; torch's CPU brings its own; a card is fed by a few, which decompose small matrices beside it."""
         if self.torch is None:
@@ -238,7 +248,7 @@ class Engine:
         ]
 
     # ---- solving ----------------------------------------------------------------------------------------------------
-    def _solve(self, unit: Unit, form: str, checkpoint) -> None:
+    def _solve(self, unit: Unit, form: str, workers: int, checkpoint) -> None:
         checkpoint()
         layer = self.layers[unit.layer]
         if self.method == "ols":
@@ -257,6 +267,8 @@ class Engine:
                     rows=rows,
                     roots=None if self.torch is None else torch_roots(self.torch),
                     targets=0 if self.shared else self.y.shape[1],
+                    kept=layer.shared(unit.train, unit.test) if isinstance(layer, Known) else None,
+                    workers=workers,
                 )
                 if self.group_out
                 else Penalties(spectrum, self.grid, exact=self.criterion == "loo", rows=rows)

@@ -27,7 +27,9 @@ quadratic form and the pruning are ours.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -36,7 +38,9 @@ from analysis.mapping.few_units import FEW_UNITS, FewByGroup
 from analysis.mapping.gram import Spectrum
 from analysis.mapping.plan import TRIANGLES
 from analysis.mapping.ridge import SLACK, TIE, Penalties
-from analysis.mapping.threads import scratch
+from analysis.mapping.threads import scratch, work
+from analysis.progress import SILENT
+from data.mapped import laid_down, room_for
 
 __all__ = ["GroupPenalties", "left_out"]
 
@@ -47,6 +51,10 @@ PANELS = 8
 """Pieces of a triangle that are multiplied one by one: nine sixteenths of the square's operations, at its speed."""
 AT_A_TIME = 512
 """Targets whose products with all triangles stay in the cache."""
+TOGETHER = 2**20
+"""Numbers in the matrices of some groups at all penalties that are decomposed in one call."""
+SPREAD = 1 << 26
+"""Bytes from which an array that is kept for further targets lies on disk."""
 FEW = 2**21
 """Numbers in all residuals of a block at all penalties, below which pruning costs more than it saves."""
 
@@ -89,6 +97,10 @@ class GroupPenalties(Penalties):
         engine says so.
     targets : int, optional
         How many targets choose their penalty here; triangles that cost more than all their residuals are not made. None: many.
+    kept : dict, optional
+        Filled with what depends on features and groups alone, and used where it is in it: for the next targets of this fold.
+    workers : int
+        Threads that the groups are shared among; more than one where no other fold is solved at the same time.
     """
 
     def __init__(
@@ -100,6 +112,8 @@ class GroupPenalties(Penalties):
         rows: bool = False,
         roots: Callable | None = None,
         targets: int | None = None,
+        kept: dict | None = None,
+        workers: int = 1,
     ):
         self.roots = roots or _roots
         super().__init__(spectrum, grid, exact=False, rows=rows)
@@ -112,20 +126,31 @@ class GroupPenalties(Penalties):
         for g, (places, counted) in enumerate(left):
             self.out[places, g] = 1
             self.counted[places[counted], g] = 1
-        self.bounds = np.empty((2, len(grid)), np.float32)
-        self.inverse = self._inverses(left)
+        self.workers, self.least = workers, None if kept is None else SPREAD
+        found = {} if kept is None else kept.setdefault(_named(grid, left), {})
+        if "inverses" not in found:
+            found["inverses"] = self._inverses(left)
+        self.alike, self.inverse, self.bounds = found["inverses"]
         whole = spectrum.full and self.counted.sum() == m
         few = targets is not None and targets <= k and len(grid) * targets * m <= FEW
         triangular = whole and not few and len(grid) * k * k * 4 <= TRIANGLES
-        self.triangles = self._triangles() if triangular else None
+        if triangular and "triangles" not in found:
+            found["triangles"] = self._triangles()
+        self.triangles = found["triangles"] if triangular else None
         narrow = not spectrum.full and 1 <= k <= FEW_UNITS and self.counted.sum() == m
         self.few = FewByGroup(spectrum.q, w, self.groups) if narrow else None
 
-    def _inverses(self, left) -> list[np.ndarray]:
-        """(A, counted, g) float64 of every group, the counted rows of (I - H_GG)^-1; fills the bounds.
+    def _inverses(self, left) -> tuple[list, list[np.ndarray], np.ndarray]:
+        """The counted rows of (I - H_GG)^-1 of every group, float64, and bounds of their eigenvalues.
 
-        Groups of one size go through the decomposition side by side: ``alike`` holds their rows (G, g) and inverses
-        (A, G, counted, g), of which those of single groups are views.
+        Returns
+        -------
+        alike : list of (rows, inverses)
+            Groups of one size side by side, as they go through the decomposition: rows (G, g), inverses (A, G, counted, g).
+        inverse : list of ndarray
+            Of each group (A, counted, g), views of the same.
+        bounds : ndarray (2, A) float32
+            Least and largest square of an eigenvalue of an inverse.
         """
         m, h = len(self.q64), 1 - self.w
         low, high = np.full(len(h), np.inf), np.zeros(len(h))
@@ -133,24 +158,42 @@ class GroupPenalties(Penalties):
         sizes: dict[bytes, list[int]] = {}
         for g, (_, counted) in enumerate(left):
             sizes.setdefault(counted.tobytes(), []).append(g)
-        self.alike = []
+        alike = []
         for members in sizes.values():
             rows = np.stack([left[g][0] for g in members])
             counted = left[members[0]][1]
-            own = self.q64[rows]  # (G, g, k)
-            block = np.eye(len(counted)) - 1 / m - (own * h[:, None, None]) @ own.swapaxes(1, 2)
-            lam, v = np.linalg.eigh(block)  # (A, G, g)
-            lam = np.maximum(lam, np.finfo(float).tiny)
-            each = ((v / lam[:, :, None]) @ v.swapaxes(2, 3))[:, :, counted]
-            self.alike.append((rows, each))
+            lam, each = self._solved(rows, counted, h)
+            alike.append((rows, each))
             for at, g in enumerate(members):
                 inverse[g] = each[:, at]
             least = 1 / lam[:, :, -1].max(axis=1) ** 2 if counted.all() else 0
             low, high = np.minimum(low, least), np.maximum(high, 1 / lam[:, :, 0].min(axis=1) ** 2)
         if self.counted.sum() < m:  # a residual that nobody counts says nothing from below
             low[:] = 0
-        self.bounds[:] = np.minimum([low, high], LARGE)
-        return inverse
+        return alike, inverse, np.minimum([low, high], LARGE).astype(np.float32)
+
+    def _solved(self, rows: np.ndarray, counted: np.ndarray, h: np.ndarray):
+        """Eigenvalues (A, G, g) of I - H_GG and inverses (A, G, counted, g) of groups of one size, some at a time."""
+        m, (groups, size) = len(self.q64), rows.shape
+        lam = np.empty((len(h), groups, size))
+        each = self._room((len(h), groups, int(counted.sum()), size))
+
+        def solve(some: slice, checkpoint) -> None:
+            checkpoint()
+            own = self.q64[rows[some]]  # (G, g, k)
+            block = np.eye(size) - 1 / m - (own * h[:, None, None]) @ own.swapaxes(1, 2)
+            found, v = np.linalg.eigh(block)
+            lam[:, some] = found = np.maximum(found, np.finfo(float).tiny)
+            each[:, some] = ((v / found[:, :, None]) @ v.swapaxes(2, 3))[:, :, counted]
+
+        step = max(1, TOGETHER // (len(h) * size * max(size, self.q64.shape[1])))
+        tasks = [partial(solve, slice(at, at + step)) for at in range(0, groups, step)]
+        work(tasks, SILENT, lambda *_: None, workers=self.workers)
+        return lam, each
+
+    def _room(self, shape: tuple[int, ...]) -> np.ndarray:
+        """An array to be filled, on disk where it is large and kept."""
+        return np.empty(shape) if self.least is None else room_for(shape, float, least=self.least)
 
     def _triangles(self) -> list[tuple[int, np.ndarray]]:
         """Panels (from, F[from:, from:to] of all penalties side by side) of the triangles, float32."""
@@ -161,7 +204,10 @@ class GroupPenalties(Penalties):
         )
         f = (self.roots(scaled) * self.w[:, :, None]).astype(np.float32)
         cuts = pairwise(np.linspace(0, k, min(PANELS, k) + 1).astype(int))
-        return [(at, np.concatenate([g[at:, at:to] for g in f], axis=1)) for at, to in cuts]
+        panels = [(at, np.concatenate([g[at:, at:to] for g in f], axis=1)) for at, to in cuts]
+        if self.least is None:
+            return panels
+        return [(at, laid_down(one, least=self.least, among=PANELS)) for at, one in panels]
 
     # ---- per block of targets ---------------------------------------------------------------------------------------
     def judge(self, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -291,6 +337,14 @@ class GroupPenalties(Penalties):
                     "ij,ji->", inverse[a].T @ inverse[a], block[np.ix_(rows, rows)]
                 )
         return total / m
+
+
+def _named(grid: np.ndarray, left: list) -> str:
+    """Penalties and groups as one name."""
+    digest = hashlib.sha256(grid.tobytes())
+    for places, counted in left:
+        digest.update(places.tobytes() + b"|" + counted.tobytes() + b"|")
+    return digest.hexdigest()
 
 
 def _squares(residuals: np.ndarray, inverse: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from analysis.features.controls import features as controls_by_name
 from analysis.features.time import beside, convolve, delayed, detrended, pieces, resample
 from analysis.mapping.banded import BandedFit, banded_ridge
 from analysis.mapping.decomposed import Decomposed, decompose
+from analysis.mapping.group_out import SPREAD
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.solver import cross_validate_under, solver_device
@@ -327,6 +328,16 @@ def cross_validate_in_time(
             )
         return kept[number]
 
+    if once and _apart(folds) and not np.isnan(responses).any():
+        y = whole(True)
+        x = None if kept is None else kept.get(ALL)
+        if x is None:
+            x = whole(False)
+            if kept is not None and _worth_keeping(x, y, protocol, chosen["criterion"], inner_of):
+                how = {"standardize": protocol.standardize, "targets": y.shape[1]}
+                x = kept[ALL] = _spread_out(decompose(x, folds, **how))
+        return _side_by_side(x, y, folds, chosen, inner_of, protocol, predictions, report)
+
     # of a whole cortex each of these is a gigabyte: they are made once, in the responses' own precision
     held = np.full(responses.shape, np.nan, responses.dtype)
     guesses: Any = np.full(responses.shape, np.nan, responses.dtype) if predictions else None
@@ -368,16 +379,55 @@ def cross_validate_in_time(
     return joined, held
 
 
+ALL = -1
+"""Place of a decomposition on all folds among those of single ones."""
+
+
+def _apart(folds) -> bool:
+    """Whether no row is held out twice."""
+    tested = np.concatenate([test for _, test in folds])
+    return len(np.unique(tested)) == len(tested)
+
+
+def _side_by_side(
+    x,
+    y: np.ndarray,
+    folds,
+    chosen: dict,
+    inner_of,
+    protocol: Protocol,
+    predictions: bool,
+    report: Report,
+) -> tuple[SimpleNamespace, np.ndarray]:
+    """All folds in one call: where runs are filtered whole, every fold sees the same features and responses."""
+    single = np.ascontiguousarray(y, dtype=np.float32)
+    fit = cross_validate_under(
+        protocol, x, single, folds, **chosen, predictions=predictions, report=report
+    )
+    inner, place = fit.inner, np.arange(len(y))
+    if inner is None and inner_of is not None:
+        inner = np.concatenate([inner_of(x, y, number, place) for number in range(len(folds))])[
+            None
+        ]
+    held = np.full(y.shape, np.nan, y.dtype)
+    tested = np.concatenate([test for _, test in folds])
+    held[tested] = y[tested]
+    names = ("r", "r2", "alpha", "constant", "dropped")
+    found = SimpleNamespace(
+        **{name: getattr(fit, name) for name in names},
+        inner=inner,
+        predictions=fit.predictions if predictions else None,
+    )
+    return found, held
+
+
 def _spread_out(found: Decomposed) -> Decomposed:
-    """A decomposition whose larger arrays lie on disk: all folds of a whole cortex take gigabytes."""
+    """A decomposition whose larger arrays lie on disk (all folds of a whole cortex take gigabytes), for blocks of targets."""
     for layer in found.known:
+        layer.kept = {}
         for one in layer.spectra.values():
             one.q, one.p = laid_down(one.q, least=SPREAD), laid_down(one.p, least=SPREAD)
     return found
-
-
-SPREAD = 1 << 26
-"""Bytes from which an array of a decomposition that is kept lies on disk."""
 
 
 def _worth_keeping(x, y, protocol: Protocol, criterion: str, inner_of) -> bool:

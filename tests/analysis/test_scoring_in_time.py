@@ -14,6 +14,7 @@ from analysis.answers.layers import layers
 from analysis.ceiling.synchrony import synchrony, synchrony_ceiling
 from analysis.features.activations import Activations, _Held
 from analysis.features.time import delayed, detrended, resample
+from analysis.mapping import group_out
 from analysis.mapping.decomposed import decompose
 from analysis.mapping.splits import gap_of, make_folds
 from analysis.models.base import Card
@@ -336,14 +337,24 @@ def test_blocks_of_targets_score_as_all_at_once(criterion, holed, monkeypatch):
         )  # fmt: skip
 
     whole = fit()
-    decomposed = []
+    decomposed, solved, inverses = [], [], group_out.GroupPenalties._inverses
     monkeypatch.setattr(scoring_blocks, "STREAMED", 3 * len(features))
     monkeypatch.setattr(in_time, "SPREAD", 1)
+    monkeypatch.setattr(group_out, "SPREAD", 1)
     monkeypatch.setattr(
         in_time, "decompose", lambda *a, **k: decomposed.append(1) or decompose(*a, **k)
     )
+    monkeypatch.setattr(
+        group_out.GroupPenalties,
+        "_inverses",
+        lambda self, left: solved.append(1) or inverses(self, left),
+    )
     blocks = fit()
-    assert len(decomposed) == (len(part.folds) if criterion == "logo" else 0)
+    if (
+        not holed
+    ):  # what depends on features and groups alone is worked out once for all blocks of targets
+        assert len(decomposed) == (criterion == "logo")
+        assert len(solved) == (len(part.folds) if criterion == "logo" else 0)
     assert set(blocks) == set(whole) and blocks.sizes == whole.sizes
     for name in whole:
         np.testing.assert_allclose(blocks[name], whole[name], atol=1e-6, err_msg=name)
@@ -379,3 +390,29 @@ def test_motion_of_a_study_is_taken_out_of_its_own_person(tmp_path):
         study.responses.values, np.arange(n), study, protocol.but(nuisance=()), responses=True
     )
     assert np.corrcoef(kept[:, 0], moved["a"][:, 0])[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("criterion", ["logo", "gcv", "kfold", "loo"])
+@pytest.mark.parametrize("single", [False, True], ids=["float64", "float32"])
+def test_all_folds_in_one_call_are_the_folds_one_by_one(criterion, single, monkeypatch):
+    """Where whole runs are held out (and filtered once) folds go through the solver together: the same numbers to 1e-6."""
+    made = story(5, signal, people=4, runs=5)
+    if single:
+        values = made.responses.astype(np.float32)
+        made = dataclasses.replace(made, responses=values)
+    protocol = QUICK.but(criterion=criterion)
+    features = followed(signal(len(made.timed.words), np.random.default_rng(8)), made, protocol)
+    (part,) = make_folds(made, protocol)
+
+    def fit():
+        return folds.fit_parts(features, made, protocol, [part], SILENT, draws=True, choosing=True)
+
+    together, calls, real = fit(), [], in_time.cross_validate_under
+    monkeypatch.setattr(in_time, "_apart", lambda folds: False)
+    monkeypatch.setattr(
+        in_time, "cross_validate_under", lambda *a, **k: calls.append(1) or real(*a, **k)
+    )
+    apart = fit()
+    assert len(calls) == len(part.folds) > 1 and together.r.notnull().all()
+    for name in apart:
+        np.testing.assert_allclose(together[name], apart[name], atol=1e-6, err_msg=name)
