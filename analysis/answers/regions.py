@@ -12,6 +12,7 @@ from analysis.answers.each_person import each_person_by_region
 from analysis.answers.groups import groupings
 from analysis.scoring.layer_map import LayerMap, chosen_by_region, labels_of, map_of, mapped
 from analysis.scoring.nested import picked
+from analysis.scoring.parcelled import parcelled
 from analysis.scoring.summary import per_target
 from analysis.statistics.measured import beside
 from analysis.statistics.multiple import fdr
@@ -49,6 +50,7 @@ def regions(
     recording=None,
     layer: str = "nested",
     committed: LayerMap | None = None,
+    parcels: Parcels | None = None,
     seed: int = 0,
 ) -> Answer:
     """Score of each region, with each region at a layer of its own, chosen inside training folds or by a committed map.
@@ -58,11 +60,14 @@ def regions(
     scores : iterable of Score
         On one recording.
     recording : Recording, optional
-        Needed with a map.
+        Needed with a map, and with parcels.
     layer : str
         ``"nested"``: each fold chooses on its training rows; ``"map:NAME"``: the layers of a committed map.
     committed : LayerMap, optional
         Layers that another recording chose, where the map is at hand already; it counts before ``layer``.
+    parcels : Parcels, optional
+        Of an annotation (:func:`data.stories.parcels.parcels`): targets are pooled by the parcel that they lie in, those in none
+        are left out and counted.
     seed : int
         Of the draws.
 
@@ -94,7 +99,11 @@ def regions(
             f"The map {committed.name!r} is held against the recording, which is not given",
             remedy="Give recording=",
         )
-    frames, label, place, each, together = [], "", place_of(scores[0]), {}, []
+    outside = ""
+    if parcels is not None:
+        scores, outside = _in_parcels(scores, recording, parcels)
+    place = place_of(scores[0]) if parcels is None else "region"
+    frames, label, each, together = [], "", {}, []
     for score in scores:
         names, chosen = chosen_by_region(score, place)
         labels = labels_of(score, place)
@@ -131,7 +140,8 @@ def regions(
     return Answer(
         frame,
         " ".join(filter(None, [*said, f"The map: {label}." if label else ""])),
-        _caption(scores[0], place, committed, label, list(dict.fromkeys(frame["region"]))),
+        _caption(scores[0], place, committed, label, list(dict.fromkeys(frame["region"])))
+        + (f" {outside[0].upper()}{outside[1:]}." if outside else ""),
         facts={
             "place": place,
             "label": label,
@@ -142,6 +152,17 @@ def regions(
         },
         axes={"x_title": place.capitalize() or "Where", "y_title": "Pearson r, held out"},
     )
+
+
+def _in_parcels(scores: list, recording, parcels: Parcels) -> tuple[list, str]:
+    """The scores with parcels as regions, and how many targets lie in none."""
+    if recording is None:
+        raise BrainLensError(
+            f"The parcels of {parcels.name} are held against the recording, which is not given",
+            remedy="Give recording=",
+        )
+    found = [parcelled(score, recording, parcels) for score in scores]
+    return [score for score, _ in found], found[0][1]
 
 
 def _row(score, region: str, mine: np.ndarray, row, own, whole, committed, seed: int) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from analysis.answers.time_course import rows_over_time, time_course
 from analysis.protocol import Protocol, preset
 from analysis.scoring.lags import lag_course
 from analysis.scoring.layer_map import LayerMap, commit, layer_map, map_of
+from analysis.scoring.parcelled import parcelled
 from dashboards.command.console import progress, show_frame
 from dashboards.command.options import (
     check_out,
@@ -26,7 +28,8 @@ from dashboards.command.options import (
 )
 from data.catalog.catalog import recording as loaded
 from data.errors import BrainLensError
-from data.stories.parcels import in_parcels, parcels
+from data.stories.kept_parcels import kept_parcels, load_parcels
+from data.stories.parcels import Parcels, in_parcels, parcels
 
 __all__ = ["COMMANDS"]
 
@@ -166,10 +169,9 @@ def write_figure(spec, path: Path) -> None:
     "--parcels",
     "annotation",
     multiple=True,
-    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Annotation of a hemisphere (lh.NAME.annot, .label.gii) on fsaverage, once for each side: voxels and vertices take "
-    "their parcel as region, and the figure shows parcels (HCP-MMP, Schaefer, your own).",
+    help="Annotation of a hemisphere (lh.NAME.annot, .label.gii) on fsaverage, once for each side, or the name of parcels that "
+    "are kept: voxels and vertices take their parcel as region, and the figure shows parcels (HCP-MMP, Schaefer, your own).",
 )
 @file_option("--out", help="Write the table: .csv or .parquet.")
 @file_option("--people", help="Write each person's score in each region: .csv or .parquet.")
@@ -198,13 +200,14 @@ def by_region(
         check_figure(figure)
     changes, one = by_map(changes, chosen)
     data, scores = loaded(recording), []
-    drawn = parcels(annotation) if annotation else None
-    data = data if drawn is None else in_parcels(data, drawn)
+    drawn = parcels_of(annotation)
+    if drawn is not None:
+        in_parcels(data, drawn)  # before anything is computed
     protocol = protocol_of(data, protocol, changes)
     for model in models:
         with progress(model) as report:
             scores.append(score(model, data, protocol, report=report))
-    answer = regions(scores, recording=data, committed=one)
+    answer = regions(scores, recording=data, committed=one, parcels=drawn)
     click.echo(answer.sentence)
     show_frame(answer.frame.round(3), "Regions")
     if one is not None:
@@ -219,7 +222,8 @@ def by_region(
     if people is not None:
         write_people(each, data, people)
     if name is not None:
-        path = commit(layer_map(scores[0], data, answer.facts["place"], name))
+        first = scores[0] if drawn is None else parcelled(scores[0], data, drawn)[0]
+        path = commit(layer_map(first, data, answer.facts["place"], name))
         click.echo(f"Committed the map {name}: {path}")
     if out is not None:
         write_frame(answer.frame, out)
@@ -231,6 +235,13 @@ def by_region(
         write_figure(
             brain_of(answer, scores[0].model, cortex, surface, threshold, scores[0].stamp), figure
         )
+
+
+def parcels_of(named: Sequence[str]) -> Parcels | None:
+    """The parcels of annotation files, or those that are kept under a name; None where none are asked for."""
+    if len(named) == 1 and named[0] in kept_parcels() and not Path(named[0]).is_file():
+        return load_parcels(named[0])
+    return parcels([Path(one) for one in named]) if named else None
 
 
 def by_map(changes, chosen: str | None) -> tuple[list[str], LayerMap | None]:

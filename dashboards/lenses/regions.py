@@ -22,6 +22,7 @@ from dashboards.figures.people import each_person_by_region
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.lens.parcels_picker import ParcelsPicker
 from dashboards.lens.view import led_by
 from dashboards.state import MAPS, Words
 from dashboards.work import identity
@@ -30,6 +31,7 @@ from dashboards.work.score_computations import Scores, offered, stamps, unscorab
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
 from data.shares import percent
+from data.stories.kept_parcels import load_parcels, parcels_mark
 
 __all__ = ["Regions", "brain_of"]
 
@@ -82,8 +84,9 @@ class Regions(Lens):
             0, bounds=(0, 99), doc="Hundredths of r below which the cortex stays grey."
         ),
         "map": Words("", doc="Committed map of layers; empty: each fold chooses for itself."),
+        "parcels": Words("", doc="Parcels that targets are pooled by; empty: their own regions."),
     }
-    watches = ("models", "recording", "preset", "changes", "cortex", "threshold", "map")
+    watches = ("models", "recording", "preset", "changes", "cortex", "threshold", "map", "parcels")
 
     def make_controls(self) -> dict:
         self.scores, self._answers = Scores(self.selection), Ledger()
@@ -106,7 +109,11 @@ class Regions(Lens):
         self.link(layers, "map")
         return {
             "What": [RecordingPicker(self.selection), ModelPicker(self.selection)],
-            "How": [ProtocolPicker(self.selection), layers],
+            "How": [
+                ProtocolPicker(self.selection),
+                layers,
+                ParcelsPicker(self.selection, self.desk),
+            ],
             "View": [cortex, threshold],
         }
 
@@ -117,9 +124,8 @@ class Regions(Lens):
     @property
     def _key(self) -> str:
         choice = self.selection
-        return (
-            f"regions:{choice.map}:{identity.case(self._models, choice.recording, choice.protocol)}"
-        )
+        case = identity.case(self._models, choice.recording, choice.protocol)
+        return f"regions:{choice.map}:{choice.parcels}:{parcels_mark(choice.parcels)}:{case}"
 
     def missing(self) -> list[Computation]:
         if not self._models:
@@ -129,7 +135,13 @@ class Regions(Lens):
         choice, there = self.selection, self.scores.found(self._models)
         known = {score.model: score for score in there if score.complete}
         work = partial(
-            _answered, known, self._models, choice.recording, choice.protocol, choice.map
+            _answered,
+            known,
+            self._models,
+            choice.recording,
+            choice.protocol,
+            choice.map,
+            choice.parcels,
         )
         return self._answers.computations([Wish(self._key, f"regions of {choice.recording}", work)])
 
@@ -293,19 +305,22 @@ def _python(choice, models: list[str]) -> str:
     changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
     protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
     chosen = f", layer={'map:' + choice.map!r}" if choice.map else ""
+    pooled = ", parcels=parcels" if choice.parcels else ""
     return "\n".join([
         '"""Made by BrainLens: scores by region, each at a layer of its own, and the cortex."""',
         "",
         "from analysis import preset, score",
         "from analysis.answers.regions import brain_values, regions",
         "from data.catalog.catalog import recording",
+        *(["from data.stories.kept_parcels import load_parcels"] if choice.parcels else []),
         "",
         f"data, protocol = recording({choice.recording!r}), {protocol}",
         f"scores = [score(model, data, protocol) for model in {models!r}]",
-        f"answer = regions(scores, recording=data{chosen})",
+        *([f"parcels = load_parcels({choice.parcels!r})"] if choice.parcels else []),
+        f"answer = regions(scores, recording=data{chosen}{pooled})",
         "print(answer.sentence)",
         "print(answer.caption)",
-        f"cortex = brain_values(answer, {models[0]!r}, data)  # left and right, 10,242 vertices each",
+        f"cortex = brain_values(answer, {models[0]!r}, data{pooled})  # left and right, 10,242 vertices each",
         'answer.frame.to_csv("regions.csv", index=False)',
         'people = answer.facts["people"]  # None where the responses are of nobody, or averages',
         "if people is not None:",
@@ -316,7 +331,7 @@ def _python(choice, models: list[str]) -> str:
 
 
 def _answered(
-    known: Mapping[str, Score], models: list[str], name: str, protocol: Protocol, chosen: str, report: Report
+    known: Mapping[str, Score], models: list[str], name: str, protocol: Protocol, chosen: str, pooled: str, report: Report
 ):  # fmt: skip
     """The answer, and per model the cortex or why there is none; scores that are at hand are not read again."""
     loaded, cortex = recording(name), {}
@@ -325,12 +340,14 @@ def _answered(
             known.get(model) or verb.score(model, loaded, protocol, report=report.inner())
             for model in models
         ]
-        answer = regions(scores, recording=loaded, layer=f"map:{chosen}" if chosen else "nested")
+        parcels = load_parcels(pooled) if pooled else None
+        layer = f"map:{chosen}" if chosen else "nested"
+        answer = regions(scores, recording=loaded, layer=layer, parcels=parcels)
     except BrainLensError as error:
         return Refused(str(error).rstrip("."))
     for one in scores:
         try:
-            cortex[one.model] = brain_values(answer, one.model, loaded)
+            cortex[one.model] = brain_values(answer, one.model, loaded, parcels)
         except BrainLensError as error:
             cortex[one.model] = str(error)
     return answer, cortex

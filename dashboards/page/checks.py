@@ -14,6 +14,7 @@ from dashboards.work.text_computations import texts
 from data.catalog.catalog import entry
 from data.errors import BrainLensError, unknown
 from data.gate import existing
+from data.stories.kept_parcels import kept_parcels
 
 __all__ = ["checks"]
 
@@ -37,6 +38,7 @@ def checks() -> dict[str, Callable[[str], None]]:
         "text": _text,
         "folder": _folder,
         "unit_map": _unit_map,
+        "parcels": _parcels,
     }
 
 
@@ -71,6 +73,11 @@ def _recording(name: str) -> None:
         raise BrainLensError(f"{one.id} is {one.kind}, not a recording")
     if version and version not in one.versions:
         raise unknown(f"version of {one.id}", version, one.versions or ("none",))
+
+
+def _parcels(name: str) -> None:
+    if name and name not in kept_parcels():
+        raise unknown("parcels", name, kept_parcels())
 
 
 def _text(name: str) -> None:

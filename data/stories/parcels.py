@@ -14,10 +14,21 @@ from data.recording import Recording
 from data.stories.gifti import read_gifti
 from data.surface import FINER, RADIUS, VERTICES, OnCortex, check_vertices, mesh, places_of
 
-__all__ = ["Parcels", "in_parcels", "on_parcels", "parcels"]
+__all__ = [
+    "ANNOTATIONS",
+    "Parcels",
+    "in_parcels",
+    "joined",
+    "on_parcels",
+    "parcels",
+    "plain_name",
+    "sides_of",
+]
 
 NO_PARCEL = re.compile(r"(?i)(\?+|unknown|none|.*medial.?wall.*|corpus.?callosum|)")
 """Names of what is no parcel: the medial wall, and what nobody named."""
+ANNOTATIONS = (".label.gii", ".annot", ".gii")
+"""Suffixes of files that are read."""
 _LEFT = re.compile(r"(?i)(^|[._-])(lh|hemi-l|l|left)([._-]|$)")
 _RIGHT = re.compile(r"(?i)(^|[._-])(rh|hemi-r|r|right)([._-]|$)")
 
@@ -58,8 +69,13 @@ def parcels(paths: Sequence[str | Path]) -> Parcels:
     BrainLensError
         For files that are neither, of another surface, two of one side, or of which the side is not known.
     """
-    found: dict[str, np.ndarray] = {}
     files = list(map(Path, paths))
+    return joined(sides_of(files), ", ".join(one.name for one in files))
+
+
+def sides_of(files: Sequence[Path]) -> dict[str, np.ndarray]:
+    """Hemisphere -> the parcel of each vertex, as its file names it."""
+    found: dict[str, np.ndarray] = {}
     for path in files:
         side = _side(path)
         if side in found:
@@ -72,6 +88,11 @@ def parcels(paths: Sequence[str | Path]) -> Parcels:
         raise BrainLensError(
             "No annotation names a parcel", remedy="Give lh.NAME.annot and rh.NAME.annot"
         )
+    return found
+
+
+def joined(found: Mapping[str, np.ndarray], name: str) -> Parcels:
+    """Parcels of one hemisphere or both; names that both have get their side before them."""
     both = (
         set.intersection(*(set(one) - {""} for one in found.values())) if len(found) > 1 else set()
     )
@@ -80,13 +101,27 @@ def parcels(paths: Sequence[str | Path]) -> Parcels:
         for side, labels in found.items()
     }
     none = np.full(VERTICES, "", object)
-    return Parcels(
-        sides.get("left", none), sides.get("right", none), ", ".join(one.name for one in files)
-    )
+    return Parcels(sides.get("left", none), sides.get("right", none), name)
+
+
+def plain_name(file: str) -> str:
+    """What an annotation is called, without its hemisphere and suffix, in small letters, digits and hyphens.
+
+    Examples
+    --------
+    >>> plain_name("lh.HCP-MMP1.annot"), plain_name("tpl-fsaverage_hemi-R_atlas-Mine.label.gii")
+    ('hcp-mmp1', 'tpl-fsaverage-atlas-mine')
+    """
+    bare = _RIGHT.sub(r"\1\3", _LEFT.sub(r"\1\3", _stem(file)))
+    return re.sub(r"[^a-z0-9]+", "-", bare.lower()).strip("-")[:60].strip("-") or "parcels"
+
+
+def _stem(file: str) -> str:
+    return re.sub(r"(?i)\.(annot|label\.gii|gii)$", "", file)
 
 
 def _side(path: Path) -> str:
-    name = re.sub(r"(?i)\.(annot|label\.gii|gii)$", "", path.name)
+    name = _stem(path.name)
     is_left, is_right = bool(_LEFT.search(name)), bool(_RIGHT.search(name))
     if is_left == is_right:
         raise BrainLensError(

@@ -47,11 +47,20 @@ def told(tmp_path_factory):
     values[:, mine] = ((driven - driven.mean()) / driven.std())[:, None] + 0.7 * noise
     recording = replace(recording, responses=recording.responses.copy(data=values))
     layers = {0: np.random.default_rng(5).standard_normal((n, 4)), 1: planted["x"], 2: second}
-    source = Activations(
+    SOURCES[recording.id] = Activations(
         Card(id="told-model", cls="activations", source="folder"), id="told-model", fingerprint="", tokenizer_hash="",
         widths=[4, 4, 4], layers=[0, 1, 2], key="told", fresh=False, source=_Held(layers),
     )  # fmt: skip
-    return recording, score(source, recording, QUICK, store=Store(tmp_path_factory.mktemp("store")))
+    store = Store(tmp_path_factory.mktemp("store"))
+    return recording, score(scored_source(recording), recording, QUICK, store=store)
+
+
+SOURCES: dict = {}
+
+
+def scored_source(recording) -> Activations:
+    """What the told story is scored with."""
+    return SOURCES[recording.id]
 
 
 def test_each_region_is_predicted_by_the_layer_planted_in_it(told):
@@ -212,3 +221,45 @@ def test_regions_known_by_name_are_drawn_and_said_to_be_approximate(told):
 def test_one_region_is_predicted_only_where_it_is_told_from_nothing(region, low, above, said):
     row = {"model": "m", "region": region, "r": 0.27, "r_low": low, "r_high": 0.4, "above": above}
     assert _sentence(pd.DataFrame([row])) == said
+
+
+# ---- parcels -----------------------------------------------------------------------------------------------------------
+def test_a_score_by_parcels_is_that_of_the_recording_in_parcels(told, tmp_path):
+    """Nothing is fitted again: the numbers are those of a score whose targets had the parcels as regions from the start."""
+    from data.stories.parcels import Parcels, in_parcels
+    from data.surface import VERTICES
+
+    recording, scored = told
+    n = recording.n_targets
+    vertex, side = np.arange(n) * 100, np.array(["left", "right"] * (n // 2), object)
+    places = {"vertex": ("target", vertex), "hemisphere": ("target", side)}
+    placed = replace(
+        recording, responses=recording.responses.drop_vars("region").assign_coords(places)
+    )
+    labels = np.full(VERTICES, "", object)
+    labels[:250], labels[250:550] = "P", "Q"
+    found = Parcels(labels, labels, "told")
+    pooled = regions([scored], recording=placed, parcels=found)
+    inside = in_parcels(placed, found)
+    assert 0 < inside.n_targets < n
+    again = regions([score(scored_source(recording), inside, QUICK, store=Store(tmp_path))])
+    columns = [
+        "region",
+        "r",
+        "r_low",
+        "r_high",
+        "layer",
+        "depth",
+        "agreement",
+        "r_whole",
+        "n_targets",
+        "n_people",
+    ]
+    pd.testing.assert_frame_equal(pooled.frame[columns], again.frame[columns], atol=1e-6)
+    assert f"{n - inside.n_targets} of {n} targets lie in no parcel of told" in pooled.caption
+    drawn = brain_values(pooled, scored.model, placed, found)
+    assert np.isfinite(drawn.left[:550]).all() and np.isnan(drawn.left[550:]).all()
+    with pytest.raises(BrainLensError, match="held against the recording"):
+        regions([scored], parcels=found)
+    with pytest.raises(BrainLensError, match="not of the targets of"):
+        regions([scored], recording=placed.select(targets=np.arange(3)), parcels=found)

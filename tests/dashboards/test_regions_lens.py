@@ -9,16 +9,21 @@ import pandas as pd
 import pytest
 
 from analysis.answers.answer import Answer
+from analysis.progress import SILENT
 from dashboards import Regions
 from dashboards.figures.brain import Brain, picture
 from dashboards.figures.export import figure
 from dashboards.figures.paper import boxes
 from dashboards.figures.screen import draw
+from dashboards.lens.parcels_picker import OWN, ParcelsPicker
 from dashboards.lenses.regions import brain_of, by_depth, by_region, example
+from dashboards.page.checks import checks
 from dashboards.state import Selection
+from dashboards.work.ledger import Refused
 from dashboards.work.score_computations import offered
 from data.errors import BrainLensError
 from data.surface import CENTRES, mesh, on_cortex
+from tests.data.test_parcels import annot
 from tests.figures import misprints
 
 
@@ -253,7 +258,58 @@ def test_the_lens_shows_brain_regions_and_depth(answer, cortex, monkeypatch):
     for one in lens.shown.pictures:
         assert misprints(one.spec) == []
     compile(lens.shown.pictures[0].python, "regions.py", "exec")
+    lens.selection.parcels = "hemispheres"
+    lens.run(wait=True)
+    code = lens.shown.pictures[0].python
+    compile(code, "regions.py", "exec")
+    assert "parcels = load_parcels('hemispheres')" in code and code.count("parcels=parcels") == 2
+    lens.selection.parcels = ""
     lens.selection.cortex = "none"
     lens.refresh()
     assert [one.label for one in lens.shown.pictures] == ["Regions", "Depth", "People"]
     assert "Choose a model" in Regions(recording="simulated-story").shown.empty
+
+
+def parcels_of(lens) -> ParcelsPicker:
+    (found,) = (one for one in lens.controls.select(ParcelsPicker))
+    return found
+
+
+def test_annotations_are_dropped_chosen_and_forgotten(clean_home, tmp_path):
+    """Two files of one atlas are read together, off the page's loop; what is none is told and chooses nothing."""
+    lens = Regions(models=["zoo-causal-3m"], recording="simulated-story", protocol="story")
+    box = parcels_of(lens)
+    assert list(box.chosen.options) == [OWN, "hemispheres"] and not box.drop.visible
+    right = ("Unknown", "RH_Temp_1", "RH_Front_1")
+    files = {
+        one.name: one.read_bytes() for one in (annot(tmp_path, "lh"), annot(tmp_path, "rh", right))
+    }
+    before = lens._key
+    box.file.value = files
+    lens.wait(60)
+    assert lens.selection.parcels == box.chosen.value == "mine" and box.drop.visible
+    assert lens._key != before and "parcels=mine" in lens.selection.query()
+    checks()["parcels"]("mine")
+    with pytest.raises(BrainLensError, match="Unknown parcels 'other'"):
+        checks()["parcels"]("other")
+    key = lens._key
+    box.take({"rh.Mine.annot": files["lh.Mine.annot"]})  # another right side under the same name
+    lens.wait(60)
+    assert lens._key != key and not lens.desk.errors.objects
+    box.take({"notes.txt": b"x"})
+    lens.wait(60)
+    assert "no annotation of the cortex" in str([card.says for card in lens.desk.errors.objects])
+    assert lens.selection.parcels == "mine"
+    box.drop.clicks += 1
+    assert lens.selection.parcels == "" and list(box.chosen.options) == [OWN, "hemispheres"]
+    lens.close()
+
+
+def test_parcels_that_are_not_here_are_named():
+    lens = Regions(models=["zoo-causal-3m"], recording="simulated-story", parcels="gone")
+    assert parcels_of(lens).chosen.options["gone (not here)"] == "gone"
+    from dashboards.lenses.regions import _answered
+
+    said = _answered({}, [], "simulated-story", lens.selection.protocol, "", "gone", SILENT)
+    assert isinstance(said, Refused) and "Unknown parcels 'gone'" in said.reason
+    lens.close()

@@ -99,6 +99,7 @@ FULL = {
     "bits": "zoo-causal-1m",
     "threshold": 12,
     "map": "story-map",
+    "parcels": "hcp-mmp1",
     "steps": True,
     "decoded": True,
     "whose": "glove",
