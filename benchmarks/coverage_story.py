@@ -171,10 +171,12 @@ def story(seed, **sizes):
     places = regions([whole]).frame.set_index("region")
     said = {
         "p <= .05 where nothing is": float(peaks.loc["none", "p"] <= 0.05),
+        "p of blocks <= .05 where nothing is": float(peaks.loc["none", "p_blocks"] <= 0.05),
         "p of a region where nothing is": float(places.loc["none", "p"] <= 0.05),
     }
     if not sizes["height"]:
         said["p <= .05 where nothing is"] = float(peaks["p"].min() <= 0.05)
+        said["p of blocks <= .05 where nothing is"] = float(peaks["p_blocks"].min() <= 0.05)
         said["above 0"] = float(whole.low > 0)
         return said
     alone = np.c_[signal, noise[:, 1]]
@@ -239,7 +241,9 @@ def ceiling(seed, *, people, shared):
 
 def cells():
     """Arguments of a cell each: name, function, sizes, nominal values, planted truths."""
-    tests = {"p <= .05 where nothing is": 0.05, "p of a region where nothing is": 0.05}
+    tests = dict.fromkeys(
+        ("p <= .05 where nothing is", "p of blocks <= .05 where nothing is", "p of a region where nothing is"), 0.05
+    )  # fmt: skip
     found = {"peak": 0.95, "onset": 0.95, "score": 0.95} | tests
     false = tests | {"above 0": 0.025}
     worlds = {

@@ -174,8 +174,10 @@ def test_blocks_stay_together_within_their_run():
         assert all(first in (*range(0, 45, 10), *range(45, 70, 10)) for first in one[breaks])
 
 
-def fitted(seed: int, *, people: int = 6, draws: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """r of noisy people predicted from noise, (block, person), and the mean that shifting the predictions gives."""
+def fitted(
+    seed: int, *, people: int = 6, draws: int = 0, blocks: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """r of noisy people predicted from noise, (block, person), and the mean that moving the predictions gives."""
     rng, n = np.random.default_rng([seed, people]), 225
     x, y = correlated(rng, n, 4, 0.6), correlated(rng, n, people, 0.5)
     predicted, folds = np.full_like(y, np.nan), []
@@ -185,8 +187,13 @@ def fitted(seed: int, *, people: int = 6, draws: int = 0) -> tuple[np.ndarray, n
         predicted[block] = x[block] @ weights
         folds.append((train, block))
     runs = np.repeat(np.arange(3), 75)
-    null = turned(predicted, y, folds, runs, 12, draws=draws, seed=seed).mean(axis=1)
-    return block_r(predicted, y, folds), null
+    how = {"draws": draws, "seed": seed}
+    null = (
+        permuted(predicted, y, folds, runs, **how)
+        if blocks
+        else turned(predicted, y, folds, runs, 12, **how)
+    )
+    return block_r(predicted, y, folds), null.mean(axis=1)
 
 
 def test_shifted_predictions_of_fits_are_widened_to_what_fits_vary():
@@ -196,6 +203,39 @@ def test_shifted_predictions_of_fits_are_widened_to_what_fits_vary():
     shifted = np.sqrt(np.mean([null.var() for _, null in found]))
     refitted = np.sqrt(np.mean([as_refitted(null).var() for _, null in found]))
     assert real / shifted > 1.2 and real / refitted == pytest.approx(1, abs=0.15)
+
+
+def false_blocks(simulations: int, start: int, draws: int) -> int:
+    """How often fits of noise are above chance at .05 by block permutation, as :func:`lag_course` widens it."""
+    hits = 0
+    for seed in range(start, start + simulations):
+        r, null = fitted(seed, draws=draws, blocks=True)
+        hits += (1 + (as_refitted(null) >= r.mean()).sum()) / (draws + 1) <= 0.05
+    return int(hits)
+
+
+def test_blocks_call_fits_of_noise_noise():
+    """120 data sets: more than 14 false alarms has a probability below .001 at a rate of .05."""
+    assert false_blocks(120, 3000, 39) <= 14
+
+
+@pytest.mark.deep
+def test_the_error_rate_of_blocks_is_nominal_or_less():
+    """400 data sets: not above the 99 % binomial band of .05."""
+    assert false_blocks(400, 4000, 99) <= 32
+
+
+@pytest.mark.deep
+def test_curves_without_an_effect_are_above_chance_as_often_as_p_says():
+    """The whole way of the lens in 40 stories of slow noise: shifts and blocks, corrected over 13 lags and two regions."""
+    from benchmarks.coverage_story import story
+
+    sizes = dict(kind="hrf", lags=(0,), height=0.0, drift=0.0, motion=False, people=4)
+    found = [story(9000 + seed, **sizes) for seed in range(40)]
+    for measure in ("p <= .05 where nothing is", "p of blocks <= .05 where nothing is"):
+        assert sum(one[measure] for one in found) <= 6, (
+            measure
+        )  # 6 or fewer in 98.6 % at a rate of .05
 
 
 @pytest.mark.deep
