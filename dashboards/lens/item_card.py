@@ -19,7 +19,7 @@ from dashboards.lens.view import Picture, View
 from dashboards.look.look import Html, Words, note, plain
 from data.errors import BrainLensError
 
-__all__ = ["ItemCards", "Told", "told"]
+__all__ = ["ItemCards", "Told", "cited", "told"]
 
 MOST = 3
 """Cards at once: the last picked."""
@@ -314,3 +314,11 @@ def _spark(value: str, colour: str) -> str:
         f"<line x1='{low:.1f}' x2='{high:.1f}' y1='5' y2='5' stroke='{ink}' stroke-width='2.5'/>"
         f"<circle cx='{at:.1f}' cy='5' r='2.8' fill='{ink}'/></svg>"
     )
+
+
+def cited(model: str) -> str:
+    """The reference of a model, or its name."""
+    try:
+        return catalog.card(model).citation or model
+    except BrainLensError:
+        return model

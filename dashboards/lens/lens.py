@@ -12,17 +12,16 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from analysis.models.catalog import card
-from analysis.protocol import Protocol, preset
 from analysis.scoring.cost import slowdown
 from dashboards.figures.objects import holoviews
 from dashboards.figures.style import looks
+from dashboards.lens.alone import selected
 from dashboards.lens.cell import Cell
 from dashboards.lens.client import Client
 from dashboards.lens.export_dialog import Exporter
-from dashboards.lens.item_card import ItemCards
+from dashboards.lens.item_card import ItemCards, cited
 from dashboards.lens.parts import PANEL_HEIGHT, PLOT_HEIGHT, Empty, Frame, broad, letters, tall
-from dashboards.lens.sidebar import Sidebar, grouped, put_in_use
+from dashboards.lens.sidebar import Sidebar, control, grouped, put_in_use
 from dashboards.lens.table import DataTable
 from dashboards.lens.tile_table import TileTable
 from dashboards.lens.view import Picture, View
@@ -157,6 +156,12 @@ class Lens(pn.viewable.Viewer):
             "value_throttled" if throttled else "value",
         )
         self.selection.param.watch(lambda event: setattr(widget, "value", event.new), name)
+
+    def control(self, kind: type, name: str, label: str, **options):
+        """A widget of the sidebar in step with a field of the selection: one look for all of its kind."""
+        widget = control(kind, label, getattr(self.selection, name), **options)
+        self.link(widget, name, throttled=isinstance(widget, pmui.IntSlider))
+        return widget
 
     def only_with(self, widget, name: str, *values) -> None:
         """Show a control only while a field of the selection has one of these values: it does nothing with the others."""
@@ -749,39 +754,3 @@ class Lens(pn.viewable.Viewer):
     def running(self) -> list[Job]:
         """Computations this lens listens to."""
         return self.desk.jobs
-
-
-def cited(model: str) -> str:
-    """The reference of a model, or its name."""
-    try:
-        return card(model).citation or model
-    except BrainLensError:
-        return model
-
-
-def selected(slug: str, fields: dict) -> Selection:
-    """A selection of a lens that stands alone.
-
-    Raises
-    ------
-    BrainLensError
-        For a field or a value that does not exist.
-    """
-    fields = dict(fields)
-    protocol = fields.pop("protocol", None)
-    known = [name for name in Selection.param if name != "name"]
-    for name in fields:
-        if name not in known:
-            raise unknown("field of a lens", name, [*known, "protocol"])
-    if isinstance(fields.get("models"), str):
-        raise BrainLensError(
-            f"models={fields['models']!r} is one string, not a list",
-            remedy=f"Give models=[{fields['models']!r}]",
-        )
-    try:
-        selection = Selection(lens=slug, **fields)
-    except ValueError as error:
-        raise BrainLensError(str(error)) from None
-    if protocol is not None:
-        selection.protocol = protocol if isinstance(protocol, Protocol) else preset(protocol)
-    return selection

@@ -8,18 +8,29 @@ import panel_material_ui as pmui
 
 from dashboards.look.look import note
 
-__all__ = ["GROUPS", "Sidebar", "grouped", "put_in_use"]
+__all__ = ["GROUPS", "Sidebar", "control", "grouped", "put_in_use"]
 
 GROUPS = ("What", "How", "View")
 """What is looked at, how it is computed, how it is shown."""
 
-
+_WIDE = {"sizing_mode": "stretch_width", "margin": (8, 0, 4, 0)}
+_LOOK = {
+    pmui.MultiChoice: _WIDE,
+    pmui.IntSlider: {"sizing_mode": "stretch_width", "margin": (8, 8, 4, 8)},
+    pmui.Switch: {"margin": (6, 0)},
+}
+"""How a control looks that is no small field."""
 _ACCORDION = {
     "& .MuiAccordionSummary-root": {"minHeight": "30px", "padding": "0 2px"},
     "& .MuiAccordionSummary-content": {"margin": "2px 0"},
     "& .MuiAccordionDetails-root": {"padding": "0 2px 6px 2px"},
     "& .MuiAccordion-root::before": {"display": "none"},
 }
+
+
+def control(kind: type, label: str, value, **options):
+    """A control as it looks in the sidebar, all of a kind alike."""
+    return kind(label=label, value=value, **_LOOK.get(kind, {**_WIDE, "size": "small"}) | options)
 
 
 class Sidebar(pmui.Column):

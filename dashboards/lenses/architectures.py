@@ -65,24 +65,13 @@ class Architectures(Lens):
 
     def make_controls(self) -> dict:
         self.searches = Ledger()
-        wide = dict(sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
-        networks = pmui.IntInput(
-            label="Networks", value=self.selection.networks, start=4, end=2000, step=10, **wide
+        lengths = {"Not at all": 0, "16 updates": 16, "64 updates": 64}
+        networks = self.control(pmui.IntInput, "networks", "Networks", start=4, end=2000, step=10)
+        strategy = self.control(pmui.Select, "strategy", "Search", options=STRATEGIES)
+        trained = self.control(
+            pmui.Select, "trained", "Trained before it is judged", options=lengths
         )
-        strategy = pmui.Select(
-            label="Search", options=STRATEGIES, value=self.selection.strategy, **wide
-        )
-        trained = pmui.Select(
-            label="Trained before it is judged", value=self.selection.trained,
-            options={"Not at all": 0, "16 updates": 16, "64 updates": 64}, **wide,
-        )  # fmt: skip
-        seed = pmui.IntInput(
-            label="Seed", value=self.selection.search_seed, start=0, end=9999, **wide
-        )
-        for widget, name in (
-            (networks, "networks"), (strategy, "strategy"), (trained, "trained"), (seed, "search_seed"),
-        ):  # fmt: skip
-            self.link(widget, name)
+        seed = self.control(pmui.IntInput, "search_seed", "Seed", start=0, end=9999)
         return {
             "What": [RecordingPicker(self.selection)],
             "How": [networks, strategy, trained, seed, ProtocolPicker(self.selection)],

@@ -126,24 +126,13 @@ class Compare(Lens):
         )
         if in_session():
             pn.state.add_periodic_callback(self.follow_sweeps, period=EVERY)
-        wide = dict(sizing_mode="stretch_width", margin=(8, 0, 4, 0))
-        self._recordings = pmui.MultiChoice(label="Recordings (none: the fullest one)", options=list(self.selection.ranked),
-                                            value=list(self.selection.ranked), **wide)  # fmt: skip
-        self._absent = note(margin=(0, 4))
-        self._hidden = pmui.MultiChoice(label="Hide models", options=list(self.selection.hidden),
-                                        value=list(self.selection.hidden), **wide)  # fmt: skip
-        tables = pmui.MultiChoice(
-            label="Published tables",
-            options=list(TABLES),
-            value=list(self.selection.tables),
-            **wide,
+        choice, several = self.selection, pmui.MultiChoice
+        self._recordings = self.control(
+            several, "ranked", "Recordings (none: the fullest one)", options=list(choice.ranked)
         )
-        for widget, name in (
-            (self._recordings, "ranked"),
-            (self._hidden, "hidden"),
-            (tables, "tables"),
-        ):
-            self.link(widget, name)
+        self._absent = note(margin=(0, 4))
+        self._hidden = self.control(several, "hidden", "Hide models", options=list(choice.hidden))
+        tables = self.control(several, "tables", "Published tables", options=list(TABLES))
         self._why = note(margin=(4, 4))
         again = pmui.Button(label="Read the store again", icon="refresh", variant="text", size="small", margin=(4, 0),
                             on_click=lambda _: self.reload())  # fmt: skip
@@ -157,23 +146,22 @@ class Compare(Lens):
                               description=f"All results that are ranked, with their recipes, as {kind}")
             for kind, ending in KINDS.items()
         ]  # fmt: skip
-        facets = pmui.Select(label="Split by", value=self.selection.facets, size="small", sizing_mode="stretch_width",
-                             options={"nothing": "", **{name: name for name in ("family", "size", "training", "class", "year")}},
-                             margin=(8, 0, 4, 0))  # fmt: skip
-        folded = pmui.Switch(label="Seeds and checkpoints on their model's line", value=self.selection.folded,
-                             margin=(6, 0))  # fmt: skip
-        self._columns = pmui.MultiChoice(label="Hide columns", options=list(self.selection.columns),
-                                         value=list(self.selection.columns), **wide)  # fmt: skip
-        gaps = pmui.Select(label="Where a model lacks a recording", value=self.selection.gaps, size="small",
-                           options={"no mean": "empty", "it counts as 0": "zero", "mean over the shared ones": "shared"},
-                           sizing_mode="stretch_width", margin=(8, 0, 4, 0))  # fmt: skip
-        self.link(gaps, "gaps")
-        self.link(self._columns, "columns")
-        self.link(facets, "facets")
-        self.link(folded, "folded")
-        too = pmui.Switch(label="Steps and specifications too", value=self.selection.steps,
-                          margin=(6, 0))  # fmt: skip
-        self.link(too, "steps")
+        by = {
+            "nothing": "",
+            **{name: name for name in ("family", "size", "training", "class", "year")},
+        }
+        facets = self.control(pmui.Select, "facets", "Split by", options=by)
+        folded = self.control(pmui.Switch, "folded", "Seeds and checkpoints on their model's line")
+        self._columns = self.control(
+            several, "columns", "Hide columns", options=list(choice.columns)
+        )
+        means = {
+            "no mean": "empty",
+            "it counts as 0": "zero",
+            "mean over the shared ones": "shared",
+        }
+        gaps = self.control(pmui.Select, "gaps", "Where a model lacks a recording", options=means)
+        too = self.control(pmui.Switch, "steps", "Steps and specifications too")
         self._left = note(margin=(0, 4))
         return {
             "What": [self._recordings, self._absent, gaps, self._hidden, too, self._left, tables],

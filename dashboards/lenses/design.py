@@ -83,49 +83,31 @@ class Design(Lens):
 
     def make_controls(self) -> dict:
         self.answers = Ledger()
-        small = dict(sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
-        choice = self.selection
-        way = pmui.Select(label="Design", options=WAYS, value=choice.design, **small)
-        candidates = pmui.TextInput(label="Candidate sentences", value=choice.candidates, placeholder="prose",
-                                    description="prose (built in), a text file with a sentence per line, or a recording",
-                                    **small)  # fmt: skip
-        target = pmui.TextInput(
-            label="Target", value=choice.target, placeholder="mean over targets and people", **small
+        choice, text, switch = self.selection, pmui.TextInput, pmui.Switch
+        way = self.control(pmui.Select, "design", "Design", options=WAYS)
+        candidates = self.control(
+            text,
+            "candidates",
+            "Candidate sentences",
+            placeholder="prose",
+            description="prose (built in), a text file with a sentence per line, or a recording",
         )
-        layer = pmui.TextInput(
-            label="Layer", value=choice.layer, placeholder="the one that predicts best", **small
+        target = self.control(text, "target", "Target", placeholder="mean over targets and people")
+        layer = self.control(text, "layer", "Layer", placeholder="the one that predicts best")
+        responses = self.control(
+            switch, "by_response", "Disagree in predicted responses, not in surprisal"
         )
-        responses = pmui.Switch(
-            label="Disagree in predicted responses, not in surprisal",
-            value=choice.by_response,
-            margin=(6, 0),
-        )
-        effect = pmui.TextInput(
-            label="Smallest effect of interest",
-            value=choice.effect,
+        effect = self.control(
+            text,
+            "effect",
+            "Smallest effect of interest",
             placeholder="such as 0.01",
             description="Difference of variance explained that you would care about",
-            **small,
         )
-        repeats = pmui.IntInput(
-            label="Repeats of each item", value=choice.repeats, start=1, end=20, **small
+        repeats = self.control(pmui.IntInput, "repeats", "Repeats of each item", start=1, end=20)
+        grown = self.control(
+            switch, "grown", "Items also train the regression (scores parts of the stimuli)"
         )
-        grown = pmui.Switch(
-            label="Items also train the regression (scores parts of the stimuli)",
-            value=choice.grown,
-            margin=(6, 0),
-        )
-        for widget, name in (
-            (way, "design"),
-            (candidates, "candidates"),
-            (target, "target"),
-            (layer, "layer"),
-            (responses, "by_response"),
-            (effect, "effect"),
-            (repeats, "repeats"),
-            (grown, "grown"),
-        ):
-            self.link(widget, name)
         for widget, ways in (
             (candidates, ("drive", "controversial")),
             (layer, ("drive",)),

@@ -87,19 +87,9 @@ class Items(Lens):
     def make_controls(self) -> dict:
         self.scores, self._stimuli, self._words = Scores(self.selection), Ledger(), Ledger()
         self._decoded = Ledger()
-        apart = pmui.Switch(
-            label="Tell stimuli apart (2-v-2)", value=self.selection.decoded, margin=(6, 0)
-        )
-        self.link(apart, "decoded")
-        by = pmui.Select(
-            label="Slices by",
-            options={words[0].upper() + words[1:]: name for name, words in SLICES.items()},
-            value=self.selection.slice,
-            sizing_mode="stretch_width",
-            size="small",
-            margin=(8, 0, 4, 0),
-        )
-        self.link(by, "slice")
+        apart = self.control(pmui.Switch, "decoded", "Tell stimuli apart (2-v-2)")
+        slices = {words[0].upper() + words[1:]: name for name, words in SLICES.items()}
+        by = self.control(pmui.Select, "slice", "Slices by", options=slices)
         return {
             "What": [
                 ModelPicker(self.selection),

@@ -78,13 +78,10 @@ class Layers(Lens):
             label="Show by", options=SHOWN, value=self.selection.by, margin=(8, 0, 2, 0), **small
         )
         self._why = note(margin=(0, 4))
-        beside = pmui.MultiChoice(
-            label="Other protocols beside it", options=BESIDE, value=self.selection.protocols, margin=(8, 0, 4, 0),
-            sizing_mode="stretch_width",
-        )  # fmt: skip
-        tested = pmui.Switch(
-            label="Test each target against chance", value=self.selection.tested, margin=(6, 0)
+        beside = self.control(
+            pmui.MultiChoice, "protocols", "Other protocols beside it", options=BESIDE
         )
+        tested = self.control(pmui.Switch, "tested", "Test each target against chance")
         self._by.param.watch(lambda event: setattr(self.selection, "by", event.new), "value")
         self.selection.param.watch(
             lambda event: self._by.param.update(disabled_options=[], value=event.new), "by"
@@ -100,8 +97,6 @@ class Layers(Lens):
         self.selection.param.watch(
             lambda event: self._places.param.update(value=event.new), "sites"
         )
-        self.link(beside, "protocols")
-        self.link(tested, "tested")
         return {
             "What": [
                 RecordingPicker(self.selection),

@@ -100,28 +100,20 @@ class Perturb(Lens):
     def make_controls(self) -> dict:
         self.outcomes, self.curves = Outcomes(self.selection), Answers()
         self.changed, self.mapped = Answers(), Ledger()
-        look = dict(sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
-        breaks = pmui.Select(
-            label="What is broken", options=KINDS, value=self.selection.breaks, **look
+        breaks = self.control(pmui.Select, "breaks", "What is broken", options=KINDS)
+        hiding = self.control(pmui.Select, "hiding", "In place of a masked word", options=WAYS)
+        draws = self.control(
+            pmui.IntSlider, "draws", "Seeds (an interval needs 5)", start=1, end=10
         )
-        hiding = pmui.Select(
-            label="In place of a masked word", options=WAYS, value=self.selection.hiding, **look
-        )
-        draws = pmui.IntSlider(
-            label="Seeds (an interval needs 5)", value=self.selection.draws, start=1, end=10,
-            sizing_mode="stretch_width", margin=(8, 8, 4, 8),
-        )  # fmt: skip
-        own = pmui.TextInput(
-            label="Your paraphrases", value=self.selection.paraphrases, placeholder="none",
+        own = self.control(
+            pmui.TextInput,
+            "paraphrases",
+            "Your paraphrases",
+            placeholder="none",
             description="A CSV, TSV, Parquet or JSON lines file with the columns text and paraphrase, a row for each stimulus",
-            **look,
-        )  # fmt: skip
-        self.link(own, "paraphrases")
+        )
         self.only_with(own, "breaks", "words")
-        self.link(breaks, "breaks")
-        self.link(hiding, "hiding")
         self.only_with(hiding, "breaks", "masks")
-        self.link(draws, "draws", throttled=True)
         maps = UnitMaps(self.selection, self.desk)
         self.only_with(maps, "breaks", "lesion")
         return {

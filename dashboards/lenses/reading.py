@@ -149,13 +149,7 @@ class Reading(Lens):
         self._likeness = Ledger()
         options = _corpora()
         options |= {name: name for name in self.selection.corpora if name not in options.values()}
-        corpora = pmui.MultiChoice(
-            label="Recordings of words",
-            options=options,
-            value=self.selection.corpora,
-            sizing_mode="stretch_width",
-            margin=(8, 0, 4, 0),
-        )
+        corpora = self.control(pmui.MultiChoice, "corpora", "Recordings of words", options=options)
         own = pmui.TextInput(
             label="A file of your own",
             placeholder="words.csv, or table.csv#corpus",
@@ -165,25 +159,20 @@ class Reading(Lens):
             description="One row per word; #corpus names one of several in a table, #corpus:eye_tracking one of eye movements",
         )
         own.param.watch(lambda event: self._add(own, corpora, event.new.strip()), "value")
-        look = dict(sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
-        form = pmui.Select(
-            label="Model of the times", options=FORMS, value=self.selection.form, **look
-        )
-        link = pmui.Select(
-            label="Scale of the times", options=LINKS, value=self.selection.link, **look
-        )
+        form = self.control(pmui.Select, "form", "Model of the times", options=FORMS)
+        link = self.control(pmui.Select, "link", "Scale of the times", options=LINKS)
         # a mixed model of trials is one of log times, whatever the scale
         self.only_with(link, "form", *(value for value in FORMS.values() if value != "mixed"))
-        which = pmui.Select(label="Times that count", options={FILTER_LABELS[name]: name for name in FILTERS},
-                            value=self.selection.filter, **look)  # fmt: skip
-        neural = pmui.Select(label="Compare with a score on", options=_neural(self.selection.neural), value=self.selection.neural,
-                             description="Scores that are in the store already, for the protocol below", **look)  # fmt: skip
-        fitted = pmui.Switch(
-            label="Also predict times from activations", value=self.selection.fitted, margin=(8, 0)
+        filters = {FILTER_LABELS[name]: name for name in FILTERS}
+        which = self.control(pmui.Select, "filter", "Times that count", options=filters)
+        neural = self.control(
+            pmui.Select,
+            "neural",
+            "Compare with a score on",
+            options=_neural(self.selection.neural),
+            description="Scores that are in the store already, for the protocol below",
         )
-        for widget, name in ((corpora, "corpora"), (form, "form"), (link, "link"), (which, "filter"), (neural, "neural"),
-                             (fitted, "fitted")):  # fmt: skip
-            self.link(widget, name)
+        fitted = self.control(pmui.Switch, "fitted", "Also predict times from activations")
         self.selection.param.watch(
             lambda event: self._look_again() if event.new == self.slug else None, "lens"
         )

@@ -44,10 +44,8 @@ class Similarity(Lens):
 
     def make_controls(self) -> dict:
         self.maps = Ledger()
-        measure = pmui.Select(label="Measure", options={"CKA, debiased": "cka", "RSA": "rsa", "Shape (rotation)": "shape"},
-                              value=self.selection.alike, sizing_mode="stretch_width", size="small",
-                              margin=(8, 0, 4, 0))  # fmt: skip
-        self.link(measure, "alike")
+        measures = {"CKA, debiased": "cka", "RSA": "rsa", "Shape (rotation)": "shape"}
+        measure = self.control(pmui.Select, "alike", "Measure", options=measures)
         return {
             "What": [ModelPicker(self.selection), RecordingPicker(self.selection)],
             "How": [measure, ProtocolPicker(self.selection)],

@@ -95,33 +95,10 @@ class Task(Lens):
 
     def make_controls(self) -> dict:
         self.scores, self.texts, self.tasks = Scores(self.selection), TextReadings(), TaskReadings()
-        benchmark = pmui.Select(
-            label="Score (published)",
-            options=BENCHMARKS,
-            value=self.selection.benchmark,
-            sizing_mode="stretch_width",
-            size="small",
-            margin=(8, 0, 4, 0),
-        )
-        x = pmui.Select(
-            label="Against",
-            options=MEASURES,
-            value=self.selection.x,
-            sizing_mode="stretch_width",
-            size="small",
-            margin=(8, 0, 4, 0),
-        )
-        clip = pmui.Switch(
-            label="Clip at 1, the paper's rule", value=self.selection.clip, margin=(4, 0)
-        )
-        own_x = pmui.Select(
-            label="Against",
-            options=OWN,
-            value=self.selection.own_x,
-            sizing_mode="stretch_width",
-            size="small",
-            margin=(8, 0, 4, 0),
-        )
+        benchmark = self.control(pmui.Select, "benchmark", "Score (published)", options=BENCHMARKS)
+        x = self.control(pmui.Select, "x", "Against", options=MEASURES)
+        clip = self.control(pmui.Switch, "clip", "Clip at 1, the paper's rule")
+        own_x = self.control(pmui.Select, "own_x", "Against", options=OWN)
         small = dict(sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
         self._labels = texts()
         self._text = pmui.AutocompleteInput(
@@ -138,22 +115,19 @@ class Task(Lens):
         self.selection.param.watch(
             lambda event: setattr(self._text, "value", self._label(event.new)), "text"
         )
-        layer = pmui.TextInput(
-            label="Layer",
-            value=self.selection.layer,
+        layer = self.control(
+            pmui.TextInput,
+            "layer",
+            "Layer",
             placeholder="chosen on inner folds",
             description="Empty: chosen on inner folds. A number (-1: the last) or a depth such as 0.67 commits beforehand",
-            **small,
         )
-        tables = pmui.MultiChoice(
-            label="Published tables", options=TABLES, value=self.selection.tables, margin=(8, 0, 4, 0),
-            sizing_mode="stretch_width",
-        )  # fmt: skip
-        pooling = pmui.Select(
-            label="Tokens pooled by (Hadidi et al.)",
+        tables = self.control(pmui.MultiChoice, "tables", "Published tables", options=TABLES)
+        pooling = self.control(
+            pmui.Select,
+            "pooling",
+            "Tokens pooled by (Hadidi et al.)",
             options=["last", "mean", "sum"],
-            value=self.selection.pooling,
-            **small,
         )
         self._task = pmui.TextInput(
             label="Task",
@@ -166,27 +140,19 @@ class Task(Lens):
             self._typed_task, "value"
         )  # before the link: the old one still stands
         self.link(self._task, "task")
-        folder = pmui.TextInput(
-            label="Folder of GLUE's files",
-            value=self.selection.folder,
+        folder = self.control(
+            pmui.TextInput,
+            "folder",
+            "Folder of GLUE's files",
             placeholder="glue in the data folder",
             description="Holds a folder for each set, as on the hub (sst2) or as the benchmark gives it out (SST-2)",
-            **small,
         )
-        self.link(folder, "folder")
 
         def follow(*_) -> None:
             put_in_use(folder, self._on_glue())
 
         self.selection.param.watch(follow, ["task", "own_x"])
         follow()
-        self.link(own_x, "own_x")
-        self.link(layer, "layer")
-        self.link(tables, "tables")
-        self.link(pooling, "pooling")
-        self.link(benchmark, "benchmark")
-        self.link(x, "x")
-        self.link(clip, "clip")
         return {
             "Published": [tables, benchmark, x, clip, pooling],
             "Your own": [ModelPicker(self.selection), RecordingPicker(self.selection)],

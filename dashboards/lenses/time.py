@@ -113,14 +113,15 @@ class Time(Lens):
 
     def make_controls(self) -> dict:
         self.courses, self.doctors = Courses(self.selection), Doctors()
-        places = pmui.Select(label="A curve for", options=SHOWN, value=self.selection.places, margin=(8, 0, 2, 0),
-                             size="small", sizing_mode="stretch_width")  # fmt: skip
-        self.link(places, "places")
-        self._bits = pmui.Select(label="Surprisal beside a story's words", options=self._readers(), margin=(8, 0, 2, 0),
-                                 value=self.selection.bits, size="small", sizing_mode="stretch_width",
-                                 description="The doctor of a story follows the number of words; surprisal of one of the "
-                                 "chosen models is followed beside it.")  # fmt: skip
-        self.link(self._bits, "bits")
+        places = self.control(pmui.Select, "places", "A curve for", options=SHOWN)
+        self._bits = self.control(
+            pmui.Select,
+            "bits",
+            "Surprisal beside a story's words",
+            options=self._readers(),
+            description="The doctor of a story follows the number of words; surprisal of one of the chosen models is followed "
+            "beside it.",
+        )
         return {
             "What": [RecordingPicker(self.selection), ModelPicker(self.selection)],
             "How": [ProtocolPicker(self.selection)],

@@ -156,42 +156,19 @@ class Trust(Lens):
 
     def make_controls(self) -> dict:
         self._ledger = Screens()
-        wide = dict(sizing_mode="stretch_width", margin=(8, 0, 4, 0))
-        doubts = pmui.MultiChoice(
-            label="Panels",
-            options={panel.label: name for name, panel in PANELS.items()},
-            value=self.selection.doubts,
-            **wide,
+        several, slider = pmui.MultiChoice, pmui.IntSlider
+        panels = {panel.label: name for name, panel in PANELS.items()}
+        doubts = self.control(several, "doubts", "Panels", options=panels)
+        copies = self.control(
+            slider, "copies", "Untrained copies (a band needs 5)", start=0, end=10
         )
-        copies = pmui.IntSlider(
-            label="Untrained copies (a band needs 5)",
-            value=self.selection.copies,
-            start=0,
-            end=10,
-            sizing_mode="stretch_width",
-            margin=(8, 8, 4, 8),
+        exchanges = self.control(
+            slider, "exchanges", "Exchanges behind the curve's null", start=0, end=500, step=20
         )
-        exchanges = pmui.IntSlider(
-            label="Exchanges behind the curve's null",
-            value=self.selection.exchanges,
-            start=0,
-            end=500,
-            step=20,
-            sizing_mode="stretch_width",
-            margin=(8, 8, 4, 8),
-        )
-        cells = pmui.MultiChoice(
-            label="Options of the curve", options=OPTIONS, value=self.selection.cells, **wide
-        )
-        beyond = pmui.MultiChoice(
-            label="Controls of Omega", options=list(BEYOND), value=self.selection.beyond, **wide
-        )
-        elsewhere = pmui.TextInput(
-            label="Layer chosen on",
-            placeholder="another recording, by id",
-            value=self.selection.elsewhere,
-            size="small",
-            **wide,
+        cells = self.control(several, "cells", "Options of the curve", options=OPTIONS)
+        beyond = self.control(several, "beyond", "Controls of Omega", options=list(BEYOND))
+        elsewhere = self.control(
+            pmui.TextInput, "elsewhere", "Layer chosen on", placeholder="another recording, by id"
         )
         files = dict(variant="outlined", size="small", icon=None, margin=(6, 0), disabled=True)
         self._page = pmui.FileDownload(
@@ -208,15 +185,6 @@ class Trust(Lens):
             description="For a reviewer: a capsule of each score, the reporting checklist, and the table and script for R",
             **files,
         )
-        for widget, name in (
-            (doubts, "doubts"),
-            (cells, "cells"),
-            (beyond, "beyond"),
-            (elsewhere, "elsewhere"),
-        ):
-            self.link(widget, name)
-        self.link(copies, "copies", throttled=True)
-        self.link(exchanges, "exchanges", throttled=True)
         return {
             "What": [ModelPicker(self.selection), RecordingPicker(self.selection), doubts],
             "How": [ProtocolPicker(self.selection), beyond, copies, cells, exchanges, elsewhere,

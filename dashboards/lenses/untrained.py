@@ -46,36 +46,12 @@ class Untrained(Lens):
 
     def make_controls(self) -> dict:
         self.scores = Scores(self.selection)
-        benchmark = pmui.Select(
-            label="Score (published)",
-            options=BENCHMARKS,
-            value=self.selection.benchmark,
-            sizing_mode="stretch_width",
-            size="small",
-            margin=(8, 0, 4, 0),
+        benchmark = self.control(pmui.Select, "benchmark", "Score (published)", options=BENCHMARKS)
+        clip = self.control(pmui.Switch, "clip", "Clip at 1, the paper's rule")
+        scheme = self.control(pmui.MultiChoice, "scheme", "Untrained by", options=SCHEMES)
+        seeds = self.control(
+            pmui.IntSlider, "seeds", "Seeds of each (a band needs 5)", start=1, end=10
         )
-        clip = pmui.Switch(
-            label="Clip at 1, the paper's rule", value=self.selection.clip, margin=(4, 0)
-        )
-        scheme = pmui.MultiChoice(
-            label="Untrained by",
-            options=SCHEMES,
-            value=self.selection.scheme,
-            sizing_mode="stretch_width",
-            margin=(8, 0, 4, 0),
-        )
-        seeds = pmui.IntSlider(
-            label="Seeds of each (a band needs 5)",
-            value=self.selection.seeds,
-            start=1,
-            end=10,
-            sizing_mode="stretch_width",
-            margin=(8, 8, 4, 8),
-        )
-        self.link(benchmark, "benchmark")
-        self.link(clip, "clip")
-        self.link(scheme, "scheme")
-        self.link(seeds, "seeds", throttled=True)
         return {
             "Your own": [ModelPicker(self.selection), RecordingPicker(self.selection)],
             "How": [scheme, seeds, ProtocolPicker(self.selection)],

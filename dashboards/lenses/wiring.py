@@ -73,22 +73,10 @@ class Wiring(Lens):
 
     def make_controls(self) -> dict:
         self.courses = Answers()
-        wide = dict(sizing_mode="stretch_width", margin=(8, 0, 4, 0))
-        parts = pmui.MultiChoice(
-            label="Trained weights", options=PARTS, value=self.selection.parts, **wide
-        )
-        births = pmui.MultiChoice(
-            label="Trained from", options=BIRTHS, value=self.selection.births, **wide
-        )
-        updates = pmui.Select(
-            label="Updates", options=LENGTHS, value=self.selection.updates, size="small", **wide
-        )
-        runs = pmui.IntSlider(
-            label="Seeds", value=self.selection.runs, start=1, end=5, sizing_mode="stretch_width", margin=(8, 8, 4, 8)
-        )  # fmt: skip
-        for widget, name in ((parts, "parts"), (births, "births"), (updates, "updates")):
-            self.link(widget, name)
-        self.link(runs, "runs", throttled=True)
+        parts = self.control(pmui.MultiChoice, "parts", "Trained weights", options=PARTS)
+        births = self.control(pmui.MultiChoice, "births", "Trained from", options=BIRTHS)
+        updates = self.control(pmui.Select, "updates", "Updates", options=LENGTHS)
+        runs = self.control(pmui.IntSlider, "runs", "Seeds", start=1, end=5)
         return {
             "What": [ModelPicker(self.selection), RecordingPicker(self.selection)],
             "How": [updates, parts, births, runs, ProtocolPicker(self.selection)],

@@ -205,7 +205,7 @@ def test_every_protocol_field_can_be_edited_and_is_explained():
 
 
 def test_a_wrong_notebook_argument_is_named():
-    from dashboards.lens.lens import selected
+    from dashboards.lens.alone import selected
 
     with pytest.raises(BrainLensError, match="did you mean 'models'"):
         selected("layers", {"model": ["gpt2"]})
