@@ -31,9 +31,11 @@ from dashboards.figures.paper_around import draw_legend, write_stamp, write_titl
 from dashboards.figures.paper_axes import category_names, draw_panel
 from dashboards.figures.paper_ink import small, step_bar, with_heat
 from dashboards.figures.paper_layout import (
+    TALLEST_COLUMN_MM,
     Ink,
     crowded,
     fitted,
+    foot_lines,
     foot_mm,
     foot_size,
     grid_of,
@@ -54,6 +56,8 @@ WIDTHS_MM = (85, 114, 174)
 """One column, one and a half, two."""
 FORMATS = ("pdf", "svg", "png")
 LEGENDS = ("top", "right", "none")
+_FOOTS = 4
+"""Times a figure is drawn at most, until its foot has the lines that its numbered names ask for."""
 _MM = 1 / 25.4
 _LOCK = threading.Lock()  # rcParams are global to the process
 
@@ -226,64 +230,69 @@ def _drawn(
     if height_mm:
         least = [max(least_height(plan, each, style) for plan in row) for row in rows]
         heights = fitted(heights, least, height_mm - above)
+    first = foot = int(any(map(crowded, plans)) or any(cut))  # a line for what finds no room
+    high = sum(heights) + above
     with _LOCK, mpl.rc_context(settings(style)):
-        figure = Figure(
-            figsize=(width_mm * _MM, (sum(heights) + above) * _MM),
-            dpi=dpi,
-            layout="constrained",
-            facecolor=ink("paper", style.theme),
-        )
-        FigureCanvasAgg(figure)
-        figure.get_layout_engine().set(w_pad=2.5 / 72, h_pad=2 / 72, wspace=0.03,
-                                       hspace=0.07 if len(rows) < 5 else 0.01)  # fmt: skip
-        if any(map(crowded, plans)) or any(cut):  # a line for the count of what finds no room
-            foot = foot_mm(style.font_size) / (sum(heights) + above)
-            figure.get_layout_engine().set(rect=(0, foot, 1, 1 - foot))
-        page = figure
-        if paragraphs:
-            top, page = figure.subfigures(2, 1, height_ratios=[above, sum(heights)])
-            _write_heading(top, paragraphs, style)
-        if len(plans) == 1:
-            parts = [page]
-        else:
-            grid = page.subfigures(len(rows), across, squeeze=False, height_ratios=heights)
-            parts = list(grid.flat)[: len(plans)]
-        places = [place for place, row in enumerate(rows) for _ in row]
-        drawn = []
-        for letter, part, plan, row in zip(lettered(len(plans)), parts, plans, places):
-            size = (each * _MM, heights[row] * _MM)
-            drawn.append(
-                _part(
-                    part,
-                    plan,
-                    size,
-                    style,
-                    _title(letter, plan, style, each) if len(plans) > 1 else "",
-                )
-            )
-        if style.corner:
-            figure.text(0.998, 0.004, style.corner, ha="right", va="bottom", fontsize=foot_size(style.font_size),
-                        color=ink("axis", style.theme)).set_in_layout(False)  # fmt: skip
-        figure.draw_without_rendering()
-        figure.set_layout_engine(
-            "none"
-        )  # from here on nothing moves: labels are placed in the finished figure
-        left_out = 0
-        for plan, grid in zip(plans, drawn, strict=True):
-            for axes, panel in zip(grid.flat, plan.panels, strict=False):
-                name_ends(figure, axes, plan, panel, style.font_size)
-                left_out += write_labels(figure, axes, plan, panel, style)
-        if words := _without_room(left_out, sum(cut)):  # nothing is dropped silently
-            figure.text(
-                0.002,
-                0.004,
-                words,
-                ha="left",
-                va="bottom",
-                fontsize=foot_size(style.font_size),
-                color=ink("axis", style.theme),
-            )
+        for _ in range(_FOOTS):
+            tall = high + (foot - first) * foot_mm(style.font_size) * (not height_mm)
+            page = max(high, min(tall, TALLEST_COLUMN_MM) if width_mm < 100 else tall)
+            figure, said = _made(rows, heights, (width_mm, page, above), foot, cut, style, dpi, paragraphs)  # fmt: skip
+            if len(said) + bool(said and style.corner) <= foot:
+                break
+            foot = len(said) + bool(style.corner)  # the link in the corner keeps its own line
+        for number, words in enumerate(reversed(said)):
+            line = (number + bool(style.corner)) * foot_mm(style.font_size) / page
+            figure.text(0.002, 0.004 + line, words, ha="left", va="bottom", fontsize=foot_size(style.font_size),
+                        color=ink("axis", style.theme))  # fmt: skip
         yield figure
+
+
+def _made(rows: list[list[Drawing]], heights: list[float], page: tuple[float, float, float], foot: int, cut: list[int],
+          style: Ink, dpi: float, paragraphs: list[tuple[str, str]]) -> tuple[Figure, list[str]]:  # fmt: skip
+    """The figure above ``foot`` empty lines, and what is to stand on them; ``page``: its width and height, and its heading's."""
+    (width_mm, tall, above), plans = page, [plan for row in rows for plan in row]
+    figure = Figure(
+        figsize=(width_mm * _MM, tall * _MM),
+        dpi=dpi,
+        layout="constrained",
+        facecolor=ink("paper", style.theme),
+    )
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=2.5 / 72, h_pad=2 / 72, wspace=0.03,
+                                   hspace=0.07 if len(rows) < 5 else 0.01)  # fmt: skip
+    if foot:
+        share = foot * foot_mm(style.font_size) / tall
+        figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))
+    part = figure
+    if paragraphs:
+        top, part = figure.subfigures(2, 1, height_ratios=[above, tall - above])
+        _write_heading(top, paragraphs, style)
+    across = len(rows[0])
+    each = width_mm / across
+    if len(plans) == 1:
+        parts = [part]
+    else:
+        grid = part.subfigures(len(rows), across, squeeze=False, height_ratios=heights)
+        parts = list(grid.flat)[: len(plans)]
+    places = [place for place, row in enumerate(rows) for _ in row]
+    drawn = []
+    for letter, part, plan, row in zip(lettered(len(plans)), parts, plans, places):
+        title = _title(letter, plan, style, each) if len(plans) > 1 else ""
+        drawn.append(_part(part, plan, (each * _MM, heights[row] * _MM), style, title))
+    if style.corner:
+        figure.text(0.998, 0.004, style.corner, ha="right", va="bottom", fontsize=foot_size(style.font_size),
+                    color=ink("axis", style.theme)).set_in_layout(False)  # fmt: skip
+    figure.draw_without_rendering()
+    figure.set_layout_engine(
+        "none"
+    )  # from here on nothing moves: labels are placed in the finished figure
+    left_out, key = 0, {}
+    for plan, grid in zip(plans, drawn, strict=True):
+        for axes, panel in zip(grid.flat, plan.panels, strict=False):
+            name_ends(figure, axes, plan, panel, style.font_size)
+            left_out += write_labels(figure, axes, plan, panel, style, key)
+    counted = _without_room(left_out, sum(cut))  # nothing is dropped silently
+    return figure, [*foot_lines(key, style.font_size, width_mm), *filter(None, [counted])]
 
 
 def _without_room(names: int, rows: int) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "crowded",
     "entries_of",
     "fitted",
+    "foot_lines",
     "foot_mm",
     "foot_size",
     "grid_of",
@@ -51,7 +52,7 @@ TALLEST_COLUMN_MM = 118
 TALLEST_PAGE_MM = 230
 """Of a ranking on a page."""
 FOOT = 5 / 7
-"""Of the size of the words of a figure: the count of names that found no room, and a link in its corner."""
+"""Of the size of the words of a figure: names that found no room, their count, and a link in its corner."""
 _MM = 1 / 25.4
 
 
@@ -213,8 +214,37 @@ def foot_size(font_size: float) -> float:
 
 
 def foot_mm(font_size: float) -> float:
-    """Millimetres of the line for the count of names that found no room."""
+    """Millimetres of a line of the foot: names that are numbers in the figure, and the count of what found no room."""
     return 0.48 * foot_size(font_size)
+
+
+def foot_lines(key: dict[str, int], font_size: float, width_mm: float) -> list[str]:
+    """What the numbers in a figure stand for, on as many lines as the page asks for.
+
+    Parameters
+    ----------
+    key : dict of str to int
+        Name -> number.
+    font_size, width_mm : float
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> foot_lines({"gpt2": 1, "bert": 2}, 7, 85)
+    ['1 gpt2   2 bert']
+    """
+    size, lines = foot_size(font_size), [""]
+    for name, number in sorted(key.items(), key=lambda one: one[1]):
+        entry = f"{number} {' '.join(name.split())}"
+        longer = f"{lines[-1]}   {entry}" if lines[-1] else entry
+        if lines[-1] and _wide(longer, size) > 0.97 * width_mm / 25.4 * 72:
+            lines.append(entry)
+        else:
+            lines[-1] = longer
+    return [line for line in lines if line]
 
 
 def name_size(names: int, font_size: float) -> float:

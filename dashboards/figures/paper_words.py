@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 
 import numpy as np
 
@@ -47,13 +48,27 @@ def name_ends(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> No
         text.set_position(inverse.transform((x + gap, y)))
 
 
-def write_labels(figure, axes, plan: Drawing, panel: Panel, style: Ink) -> int:
-    """Words beside points, after the layout is settled: positions are those of the finished figure. How many had no room."""
+def write_labels(figure, axes, plan: Drawing, panel: Panel, style: Ink, key: dict[str, int]) -> int:
+    """Words beside points, after the layout is settled: positions are those of the finished figure.
+
+    Parameters
+    ----------
+    figure, axes, plan, panel, style
+        What is drawn.
+    key : dict of str to int
+        Names that are numbers on this page, which grows: a name without room is a number beside its point.
+
+    Returns
+    -------
+    int
+        How many words had no room, not even for a number.
+    """
     font_size, items = style.font_size, []
 
     def at(x, y) -> np.ndarray:
         return axes.transData.transform(np.column_stack([x, y]).astype(float))
 
+    values = set()  # words that are no names: a number for them says nothing
     for mark in panel.marks:
         if mark.label is None or mark.kind not in ("points", "line", "text"):
             continue
@@ -65,6 +80,7 @@ def write_labels(figure, axes, plan: Drawing, panel: Panel, style: Ink) -> int:
             colour = ink(role, plan.theme) if role else lettering(series.look.colour, plan.theme)
             points = zip(at(frame[X], frame[mark.y]), frame[mark.label], strict=True)
             items += [(point, str(word), colour) for point, word in points if str(word)]
+            values |= set(frame[mark.label].astype(str)) if mark.kind == "text" else set()
     early = plan.early(panel)
     items = [(at([end.at], [end.value])[0], end.words, end.colour) for end in early] + items
     if not items:
@@ -72,9 +88,25 @@ def write_labels(figure, axes, plan: Drawing, panel: Panel, style: Ink) -> int:
     size = max(4.5, font_size - 1.5) if len(items) > 15 else small(font_size)
     extent = (*sorted(axes.get_xlim()), *sorted(axes.get_ylim()))
     every = obstacles(plan, panel, at, extent, RING * figure.dpi / 72 * style.line_width)
-    return place_labels(
-        figure, axes, items, *every, size, points=style.line_width, always=len(early)
-    )
+
+    def place(some: list, always: int = 0) -> list[int]:
+        return place_labels(
+            figure, axes, some, *every, size, points=style.line_width, always=always
+        )
+
+    out = [items[i] for i in place(items, len(early))]
+    named = sorted((one for one in out if one[1] not in values), key=lambda one: tuple(one[0]))
+    return len(out) - len(named) + (_number(axes, named, place, key) if named else 0)
+
+
+def _number(axes, items: list, place: Callable[[list], list[int]], key: dict[str, int]) -> int:
+    """Numbers beside the points whose names had no room, from the left; how many had none for a number either."""
+    wide = "0" * len(str(len(key) + len(items)))
+    left = set(place([(point, wide, colour) for point, _, colour in items]))
+    there = [words for i, (_, words, _) in enumerate(items) if i not in left]
+    for text, words in zip(axes.texts[len(axes.texts) - len(there) :], there, strict=True):
+        text.set_text(str(key.setdefault(words, len(key) + 1)))
+    return len(left)
 
 
 def _write_above(axes, plan: Drawing, frame, mark, font_size: float) -> bool:

@@ -40,8 +40,8 @@ _PLACES, _LEAST, _TRIES = 4500, 10, 1000
 
 
 def placed(points: np.ndarray, sizes: np.ndarray, dots: np.ndarray, frame: tuple[float, float, float, float], unit: float, *,
-           radii: tuple[float, ...] = RADII, lines: np.ndarray | None = None,
-           words: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+           radii: tuple[float, ...] = RADII, lines: np.ndarray | None = None, words: np.ndarray | None = None,
+           ways: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Lower left corners of label boxes, and which of them lie clear of everything.
 
     Parameters
@@ -62,6 +62,8 @@ def placed(points: np.ndarray, sizes: np.ndarray, dots: np.ndarray, frame: tuple
         Pieces of drawn lines, from (x, y) to (x, y), that strike no name.
     words : ndarray, shape (l, 4), optional
         Boxes (left, bottom, right, top) of words that stand already.
+    ways : ndarray, shape (j, 4), optional
+        Lines that join these to their points: no name lies on one, and no other such line crosses it.
 
     Returns
     -------
@@ -82,12 +84,13 @@ def placed(points: np.ndarray, sizes: np.ndarray, dots: np.ndarray, frame: tuple
     )
     lines = np.empty((0, 4)) if lines is None else np.asarray(lines, float).reshape(-1, 4)
     words = np.empty((0, 4)) if words is None else np.asarray(words, float).reshape(-1, 4)
+    ways = np.empty((0, 4)) if ways is None else np.asarray(ways, float).reshape(-1, 4)
     dots = np.asarray(dots, float).reshape(-1, 2)
     if not len(points):
         return points.copy(), np.zeros(0, bool)
     lines = lines[_near(lines, frame)]
     every = _Places.around(points, sizes, unit, radii)
-    cost, free = every.judged(points, dots, lines, words, frame, unit)
+    cost, free = every.judged(points, dots, lines, words, ways, frame, unit)
     most = max(_LEAST, _PLACES // len(points))
     kept = np.flatnonzero(free & (_rank(every.owner, np.where(free, cost, np.inf)) < most))
     some = every.taken(kept)
@@ -143,7 +146,7 @@ class _Places:
         )
 
     def judged(
-        self, points, dots, lines, words, frame, unit: float
+        self, points, dots, lines, words, ways, frame, unit: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Cost of each place, and whether nothing that cannot move is in its way."""
         left, bottom, right, top = frame
@@ -156,12 +159,13 @@ class _Places:
         )
         free &= ~_holds(boxes, dots, _TOUCH * unit).any(axis=1)
         cost += _DOT * _holds(boxes, dots, _NEARBY * unit).sum(axis=1)
-        free &= ~_strikes(lines, _grown(boxes, _STRUCK * unit)).any(axis=1)
+        struck = np.concatenate([lines, ways])
+        free &= ~_strikes(struck, _grown(boxes, _STRUCK * unit)).any(axis=1)
         free &= ~_overlap(boxes, _grown(words, _GAP * unit)).any(axis=1)
         drawn = np.flatnonzero(self.joined)
         leaders, own = self.leaders[drawn], points[self.owner[drawn]]
         through = _strikes(leaders, words).any(axis=0) if len(words) else np.zeros(len(drawn), bool)
-        free[drawn[through]] = False
+        free[drawn[through | _cross(leaders, ways).any(axis=1)]] = False
         other = np.abs(own[:, None] - dots[None]).max(axis=2) > 0.5  # it starts at its own dot
         cost[drawn] += _UNDER * ((_distance(leaders, dots) < 1.8 * unit) & other).sum(axis=1)
         cost[drawn] += _ACROSS * _cross(leaders, lines).sum(axis=1)
@@ -392,7 +396,7 @@ def _distance(lines: np.ndarray, dots: np.ndarray) -> np.ndarray:
 
 # ---- print -------------------------------------------------------------------------------------------------------------
 def place_labels(figure, axes, items: list[tuple[np.ndarray, str, str]], dots: np.ndarray, lines: np.ndarray,
-                 font_size: float, *, points: float = 1.0, always: int = 0) -> int:  # fmt: skip
+                 font_size: float, *, points: float = 1.0, always: int = 0) -> list[int]:  # fmt: skip
     """Write (point in pixels, words, colour) items beside their points; a thin line joins those that had to move away.
 
     ``points`` is how many times as large as on a page they are drawn: words keep clear of them; the
@@ -400,8 +404,8 @@ def place_labels(figure, axes, items: list[tuple[np.ndarray, str, str]], dots: n
 
     Returns
     -------
-    int
-        How many found no room and were left out.
+    list of int
+        Which found no room and were left out.
     """
     renderer = figure.canvas.get_renderer()
     unit = figure.dpi / 72 * points
@@ -409,6 +413,8 @@ def place_labels(figure, axes, items: list[tuple[np.ndarray, str, str]], dots: n
         text for text in axes.texts if text.get_zorder() > 1
     ]  # the pale word across simulated data lies behind
     words = [text.get_window_extent(renderer).extents for text in there]
+    ways = [line.get_transform().transform(line.get_xydata()).ravel()
+            for line in axes.lines if line.get_gid() == LEADER]  # fmt: skip
     style = dict(
         fontsize=font_size, ha="left", va="bottom", zorder=8, transform=axes.transAxes, gid=NAME
     )
@@ -417,13 +423,14 @@ def place_labels(figure, axes, items: list[tuple[np.ndarray, str, str]], dots: n
     sizes = np.array([[box.width, box.height] for box in drawn])
     places = np.array([point for point, _, _ in items])
     frame = tuple(axes.get_window_extent(renderer).extents)
-    corners, clear = placed(places, sizes, dots, frame, unit, lines=lines, words=np.array(words))
+    corners, clear = placed(places, sizes, dots, frame, unit, lines=lines, words=np.array(words),
+                            ways=np.array(ways))  # fmt: skip
     clear[:always] = True
     ends = np.clip(places, corners, corners + sizes)
     leaders = np.concatenate([places, ends], axis=1)
     inverse, far = axes.transAxes.inverted(), joined(leaders, unit)
     for i, text in enumerate(texts):
-        if not clear[i]:  # it would lie over another: the table and the screen name it
+        if not clear[i]:  # it would lie over another
             text.remove()
             continue
         text.set_position(inverse.transform(corners[i]))
@@ -433,4 +440,4 @@ def place_labels(figure, axes, items: list[tuple[np.ndarray, str, str]], dots: n
             (line,) = axes.plot(*at.T, transform=axes.transAxes, color=items[i][2], linewidth=0.35, alpha=0.7,
                                 zorder=1.8, gid=LEADER)  # fmt: skip
             line.set_in_layout(False)
-    return int((~clear).sum())
+    return [int(i) for i in np.flatnonzero(~clear)]

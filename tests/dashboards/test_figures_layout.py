@@ -59,25 +59,56 @@ def test_the_measure_of_strikes_can_fail(kind, monkeypatch):
     assert strikes(NAMED[kind](), 85, None, 7)
 
 
+def keyed(texts) -> dict[str, str]:
+    """Name -> number of what a figure's foot explains, by number."""
+    words = [said for said, _ in texts if "without room" not in said]
+    entries = [entry.split(" ", 1) for said in words for entry in said.split("   ")]
+    found = {one[1]: one[0] for one in entries if len(one) == 2 and one[0].isdecimal()}
+    return dict(sorted(found.items(), key=lambda one: int(one[1])))
+
+
 @pytest.mark.parametrize(("kind", "most"), [("task", 8), ("untrained", 9)])
 def test_most_names_of_42_models_find_room_in_one_column(kind, most):
-    """The figure says how many do not: 8 and 12 of them did not where lines still ran through names."""
-    said = [words for words, _ in paper.boxes(SPECS[kind]())[0] if "without room" in words]
-    assert sum(int(words.split()[0]) for words in said) <= most
+    """The others are numbers, which the foot explains."""
+    texts, _ = paper.boxes(SPECS[kind]())
+    counted = sum(int(words.split()[0]) for words, _ in texts if "without room" in words)
+    assert keyed(texts) and len(keyed(texts)) + counted <= most and counted <= 2
 
 
 def test_names_stand_in_the_same_places_each_time():
     assert paper.boxes(SPECS["untrained"]()) == paper.boxes(SPECS["untrained"]())
 
 
-def test_names_that_find_no_room_are_counted_on_the_figure():
-    models = set(SPECS["task"]().marks[1].frame["model"])
-    for width in (60, 85, 174):
-        texts, _ = paper.boxes(SPECS["task"](), width_mm=width)
-        left_out = len(models - {words for words, _ in texts})
-        said = [words for words, _ in texts if "without room" in words]
-        assert [int(words.split()[0]) for words in said] == ([left_out] if left_out else [])
-    assert left_out == 0  # two columns hold them all
+@pytest.mark.parametrize("sheet", [(60, None, 7), *SHEETS], ids=lambda sheet: str(sheet[0]))
+@pytest.mark.parametrize("kind", ["task", "untrained"])
+def test_every_model_is_named_or_numbered_or_counted(kind, sheet):
+    """A name without room is a number beside its point and stands at the foot; one without room for a number is counted."""
+    spec, (width, height, size) = SPECS[kind](), sheet
+    models = set(spec.marks[-1 if kind == "untrained" else 1].frame["model"])
+    texts, page = paper.boxes(spec, width_mm=width, height_mm=height, font_size=size)
+    key, written = keyed(texts), [words for words, _ in texts]
+    assert set(key) <= models - set(written)
+    assert list(key.values()) == [str(n + 1) for n in range(len(key))]
+    assert all(written.count(number) >= 1 for number in key.values())
+    counted = sum(int(words.split()[0]) for words in written if "without room" in words)
+    assert counted == len(models - set(written) - set(key))
+    assert overlaps(texts) == []
+    if height:
+        assert abs(page[1] - height) < 0.1
+
+
+def test_the_link_in_the_corner_stands_below_the_key():
+    link = "localhost/app?lens=task&theme=light&models=zoo-causal-200k&benchmark=pereira2018"
+    texts, page = paper.boxes(SPECS["task"](), corner=link)
+    assert overlaps(texts) == [] and keyed(texts)
+    assert min(box[1] for _, box in texts) > -0.1 and page[1] < 120
+
+
+def test_panels_of_a_sheet_share_their_numbers():
+    texts, _ = paper.boxes([SPECS["task"](), SPECS["untrained"]()], width_mm=174)
+    key = keyed(texts)
+    assert list(key.values()) == [str(n + 1) for n in range(len(key))]
+    assert overlaps(texts) == []
 
 
 def test_the_measure_of_overlap_can_fail():
@@ -449,11 +480,12 @@ def test_words_that_are_wider_than_their_bars_stand_upright_above_them():
     assert np.ptp(steps) < 0.3  # each in the middle of its bar
 
 
-def test_the_count_of_names_without_room_grows_with_the_words():
+def test_the_key_of_numbered_names_grows_with_the_words():
     slide = dict(width_mm=254, height_mm=142.9, font_size=14)
     heights = []
     for how in ({"width_mm": 85}, slide):
-        (said,) = [box for words, box in paper.boxes(SPECS["task"](), **how)[0] if "room" in words]
+        texts = paper.boxes(SPECS["task"](), **how)[0]
+        (said,) = [box for words, box in texts if words.startswith("1 ") and "   " in words]
         heights.append(said[3] - said[1])
     assert heights[1] > 1.7 * heights[0]
 
