@@ -61,6 +61,7 @@ button, a { font: inherit; color: inherit; text-decoration: none; background: no
   white-space: nowrap; }
 button, .plain, .near a { display: flex; align-items: center; gap: 5px; padding: 0 11px; border-bottom: 2px solid transparent;
   border-top: 2px solid transparent; }
+.near a { padding: 0 8px; }
 button svg { width: 10px; height: 6px; fill: none; stroke: currentColor; stroke-width: 1.6; }
 button svg.bars { width: 15px; height: 11px; stroke-width: .9; }
 button:hover, .plain:hover, .near a:hover { background: color-mix(in srgb, currentColor 8%, transparent); }
@@ -94,6 +95,7 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--accent); outlin
 
 _ESM = """
 const BARS = '<svg viewBox="0 0 10 6" aria-hidden="true" class="bars"><path d="M0 .8h10M0 3h10M0 5.2h10"/></svg>'
+const GAP = 14  // to the icons on the right
 const CARET = '<svg viewBox="0 0 10 6" aria-hidden="true"><path d="M1 1l4 4 4-4"/></svg>'
 function made(tag, attributes = {}, ...children) {
   const node = document.createElement(tag)
@@ -200,8 +202,8 @@ export function render({model, el}) {
     fit()
   }
   const fit = () => {  // what the row has room for: the lenses beside this one, the groups, or one button
-    const room = el.clientWidth
-    if (!room) { return }
+    const room = el.clientWidth - GAP
+    if (room <= 0) { return }
     nav.classList.remove("small")
     nav.classList.add("with-near")
     if (nav.scrollWidth > room) { nav.classList.remove("with-near") }

@@ -48,6 +48,17 @@ UPPER = """() => {
 """Upper edge of the first figure."""
 
 
+TOLD = """() => {
+  window.told = 0
+  const {send} = WebSocket.prototype
+  WebSocket.prototype.send = function(message) {
+    if (String(message).includes("dark_theme")) { window.told += 1 }
+    return send.call(this, message)
+  }
+}"""
+"""Count what the server is told of the theme from here."""
+
+
 def figure(page) -> tuple[float, float]:
     """Upper edge and height of the first figure that is seen."""
     canvas = seen(page.locator("canvas"))
@@ -124,6 +135,18 @@ def test_back_returns_to_the_lens_before_and_talk_mode_shows_the_figure_alone(se
     said(page, re.compile(r"2 of \d+; arrow keys go on, Esc ends")).wait_for()
     page.keyboard.press("Escape")
     gone(page, "arrow keys go on, Esc ends")
+
+
+def test_a_press_of_the_theme_is_told_once(server, visit):
+    """Every widget told the server, a hundred and more messages before the figure could follow."""
+    page = visit(f"{server.url}?lens=task")
+    button(page, "Toggle theme").wait_for()
+    page.evaluate(TOLD)
+    button(page, "Toggle theme").click()  # while the lens is still being made
+    page.wait_for_function("location.search.includes('theme=dark')")
+    ready(page)
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.told") == 1
 
 
 def test_a_frame_in_another_page_holds_the_lens_alone(server, visit):
