@@ -59,6 +59,8 @@ IDLE = ("compare",)
 """Lenses that compute nothing of their own: what they show is in the store, or published."""
 LONGEST = 420
 """Seconds that a state may take."""
+ON_SHEET = 6
+"""Pictures of a contact sheet: those of a lens in a state."""
 SETTLE = 1200
 """Milliseconds from the last change to the picture."""
 LAYOUT = """() => {
@@ -105,8 +107,8 @@ DARK = """() => {
 
 
 @contextlib.contextmanager
-def served(home: Path) -> Iterator[str]:
-    """Address of an app with a home of its own."""
+def served(home: Path, *, ahead: bool = True) -> Iterator[str]:
+    """Address of an app with a home of its own; without ``ahead`` no lens is opened before it is asked for."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -116,6 +118,7 @@ def served(home: Path) -> Iterator[str]:
         "BRAINLENS_HOME": str(home),
         "BRAINLENS_SHARED": "",
         "BRAINLENS_MIRROR": "",
+        "BRAINLENS_AHEAD": str(int(ahead)),
     }
     with (home.parent / "server.log").open("w") as log:
         process = subprocess.Popen(
@@ -227,7 +230,7 @@ def laid_out(page, width: int) -> None:
 
 def photographed(page, folder: Path, name: str, sizes, themes) -> list[Path]:
     """One picture for each window and theme, without loading the page again."""
-    made, dark = [], False
+    made, dark = {}, False
     for size in sizes:
         width, height = map(int, size.split("x"))
         page.set_viewport_size({"width": width, "height": height})
@@ -243,12 +246,21 @@ def photographed(page, folder: Path, name: str, sizes, themes) -> list[Path]:
             page.mouse.move(5, height - 5)  # no tooltip
             laid_out(page, width)
             still(page)
-            made.append(folder / f"{name}-{size}-{theme}.png")
-            page.screenshot(path=made[-1])
+            made[size, theme] = folder / f"{name}-{size}-{theme}.png"
+            page.screenshot(path=made[size, theme])
+    return [made[size, theme] for size in sizes for theme in themes]
+
+
+def sheets(pictures: list[Path], folder: Path, name: str) -> list[Path]:
+    """Contact sheets of six pictures each, large enough to be read; beside each other what differs by its theme only."""
+    made = []
+    for start in range(0, len(pictures), ON_SHEET):
+        made.append(folder / f"sheet-{name}-{start // ON_SHEET + 1:02}.png")
+        sheet(pictures[start : start + ON_SHEET], made[-1])
     return made
 
 
-def sheet(pictures: list[Path], path: Path, *, across: int = 6, width: int = 480) -> None:
+def sheet(pictures: list[Path], path: Path, *, across: int = 2, width: int = 900) -> None:
     """A contact sheet with the name of each picture below it."""
     from PIL import Image, ImageDraw
 
@@ -256,14 +268,15 @@ def sheet(pictures: list[Path], path: Path, *, across: int = 6, width: int = 480
     for picture in pictures:
         image = Image.open(picture).convert("RGB")
         thumbs.append((picture.stem, image.resize((width, image.height * width // image.width))))
-    tall = max(image.height for _, image in thumbs) + 22
-    rows = -(-len(thumbs) // across)
-    whole = Image.new("RGB", (across * (width + 10), rows * tall), "white")
+    rows = [thumbs[i : i + across] for i in range(0, len(thumbs), across)]
+    tall = [max(image.height for _, image in row) + 22 for row in rows]
+    whole = Image.new("RGB", (across * (width + 10), sum(tall)), "white")
     draw = ImageDraw.Draw(whole)
-    for place, (name, image) in enumerate(thumbs):
-        corner = (place % across) * (width + 10), (place // across) * tall
-        whole.paste(image, corner)
-        draw.text((corner[0] + 2, corner[1] + image.height + 4), name, fill="black")
+    for place, row in enumerate(rows):
+        for column, (name, image) in enumerate(row):
+            corner = column * (width + 10), sum(tall[:place])
+            whole.paste(image, corner)
+            draw.text((corner[0] + 2, corner[1] + image.height + 4), name, fill="black")
     whole.save(path)
 
 
@@ -289,7 +302,7 @@ def main() -> int:
         ask.error("no Chromium found; name one in BRAINLENS_CHROMIUM")
     with (
         tempfile.TemporaryDirectory() as folder,
-        served(Path(folder) / "home") as url,
+        served(Path(folder) / "home", ahead=False) as url,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
@@ -313,8 +326,8 @@ def main() -> int:
                     made += photographed(page, told.out, f"{lens}-{state}", sizes, themes)
                 page.close()
             if made:
-                sheet(made, told.out / f"sheet-{state}.png")
-                print(told.out / f"sheet-{state}.png")
+                for path in sheets(made, told.out, state):
+                    print(path)
         browser.close()
     return min(missed, 100)
 
