@@ -90,23 +90,14 @@ class Regions(Lens):
 
     def make_controls(self) -> dict:
         self.scores, self._answers = Scores(self.selection), Ledger()
-        small = dict(size="small", sizing_mode="stretch_width", margin=(8, 0, 2, 0))
-        cortex = pmui.Select(label="Cortex", options=SHOWN, value=self.selection.cortex, **small)
-        threshold = pmui.IntSlider(
-            label="Threshold (hundredths of r)",
-            start=0,
-            end=99,
-            value=self.selection.threshold,
-            sizing_mode="stretch_width",
-            margin=(8, 8, 4, 8),
+        cortex = self.control(pmui.Select, "cortex", "Cortex", options=SHOWN)
+        threshold = self.control(
+            pmui.IntSlider, "threshold", "Threshold (hundredths of r)", start=0, end=99
         )
         names = {"Each fold for itself": "", **{name: name for name in committed()}}
         if self.selection.map not in names.values():
             names[self.selection.map] = self.selection.map
-        layers = pmui.Select(label=MAPS, options=names, value=self.selection.map, **small)
-        self.link(cortex, "cortex")
-        self.link(threshold, "threshold", throttled=True)
-        self.link(layers, "map")
+        layers = self.control(pmui.Select, "map", MAPS, options=names)
         return {
             "What": [RecordingPicker(self.selection), ModelPicker(self.selection)],
             "How": [
