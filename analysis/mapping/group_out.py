@@ -18,7 +18,8 @@ product. Elsewhere residuals are evaluated row by row and pruned: with the eigen
 ``lo^2 |c|^2 <= |e|^2 <= hi^2 |c|^2``, and ``|c|^2`` costs one thin product for the whole grid; a penalty whose lower bound
 lies above the best error so far is not evaluated. (Where the triangles fit, these bounds spare a quarter of the grid, and
 picking the targets out costs as much.) A triangle costs more than all residuals of a few targets: for those none is made. A
-handful of units has forms of its own, :mod:`analysis.mapping.few_units`. Where two penalties come within ``TIE``, float64
+handful of units has forms of its own, :mod:`analysis.mapping.few_units`, and so have groups of more rows than units,
+:mod:`analysis.mapping.wide_groups`. Where two penalties come within ``TIE``, float64
 decides.
 
 Source of the identity: Cook & Weisberg 1982, Residuals and Influence in Regression (several cases left out at once); the
@@ -39,6 +40,7 @@ from analysis.mapping.gram import Spectrum
 from analysis.mapping.plan import TRIANGLES
 from analysis.mapping.ridge import SLACK, TIE, Penalties
 from analysis.mapping.threads import scratch, work
+from analysis.mapping.wide_groups import WideByGroup, pays
 from analysis.progress import SILENT
 from data.mapped import laid_down, room_for
 
@@ -126,21 +128,42 @@ class GroupPenalties(Penalties):
         for g, (places, counted) in enumerate(left):
             self.out[places, g] = 1
             self.counted[places[counted], g] = 1
-        self.workers, self.least = workers, None if kept is None else SPREAD
-        found = {} if kept is None else kept.setdefault(_named(grid, left), {})
-        if "inverses" not in found:
-            found["inverses"] = self._inverses(left)
-        self.alike, self.inverse, self.bounds = found["inverses"]
-        whole = spectrum.full and self.counted.sum() == m
+        self.workers, self.least, self.left = workers, None if kept is None else SPREAD, left
+        self.found = {} if kept is None else kept.setdefault(_named(grid, left), {})
+        # with rows beside a group left out too, forms of whole groups would count those as well
+        every = self.counted.sum() == m and all(counted.all() for _, counted in left)
+        narrow = not spectrum.full and 1 <= k <= FEW_UNITS and every
+        self.few = FewByGroup(spectrum.q, w, self.groups) if narrow else None
+        self.wide: WideByGroup | None = None
+        if not spectrum.full and every and not narrow and roots is None and pays(m, k, self.groups):
+            if "forms" not in self.found:
+                self.found["forms"] = WideByGroup(spectrum.q, w, self.groups, workers)
+            self.wide = self.found["forms"]
+        bounds = self._inverses()[2] if self.wide is None else self.wide.bounds
+        self.bounds = np.minimum(bounds, LARGE).astype(np.float32)
+        whole = spectrum.full and every
         few = targets is not None and targets <= k and len(grid) * targets * m <= FEW
         triangular = whole and not few and len(grid) * k * k * 4 <= TRIANGLES
-        if triangular and "triangles" not in found:
-            found["triangles"] = self._triangles()
-        self.triangles = found["triangles"] if triangular else None
-        narrow = not spectrum.full and 1 <= k <= FEW_UNITS and self.counted.sum() == m
-        self.few = FewByGroup(spectrum.q, w, self.groups) if narrow else None
+        if triangular and "triangles" not in self.found:
+            self.found["triangles"] = self._triangles()
+        self.triangles = self.found["triangles"] if triangular else None
 
-    def _inverses(self, left) -> tuple[list, list[np.ndarray], np.ndarray]:
+    @property
+    def alike(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Groups of one size side by side: rows (G, g), inverses (A, G, counted, g)."""
+        return self._inverses()[0]
+
+    @property
+    def inverse(self) -> list[np.ndarray]:
+        """Of each group the counted rows of (I - H_GG)^-1, (A, counted, g) float64."""
+        return self._inverses()[1]
+
+    def _inverses(self) -> tuple[list, list[np.ndarray], np.ndarray]:
+        if "inverses" not in self.found:
+            self.found["inverses"] = self._inverted(self.left)
+        return self.found["inverses"]
+
+    def _inverted(self, left) -> tuple[list, list[np.ndarray], np.ndarray]:
         """The counted rows of (I - H_GG)^-1 of every group, float64, and bounds of their eigenvalues.
 
         Returns
@@ -170,7 +193,7 @@ class GroupPenalties(Penalties):
             low, high = np.minimum(low, least), np.maximum(high, 1 / lam[:, :, 0].min(axis=1) ** 2)
         if self.counted.sum() < m:  # a residual that nobody counts says nothing from below
             low[:] = 0
-        return alike, inverse, np.minimum([low, high], LARGE).astype(np.float32)
+        return alike, inverse, np.stack([low, high])
 
     def _solved(self, rows: np.ndarray, counted: np.ndarray, h: np.ndarray):
         """Eigenvalues (A, G, g) of I - H_GG and inverses (A, G, counted, g) of groups of one size, some at a time."""
@@ -266,6 +289,8 @@ class GroupPenalties(Penalties):
         outside = None if self.full else y - z @ self.q.T
         if outside is not None:
             square += np.vecdot(outside, outside)[:, None]
+        if self.wide is not None and outside is not None:
+            return self.wide.errors(z, outside, square)
         if len(self.grid) * y.size <= FEW:
             return self._every(z, outside)
         low = square * self.bounds[0]
@@ -314,6 +339,9 @@ class GroupPenalties(Penalties):
         error = np.full(near.shape, np.inf)
         for a in np.flatnonzero(near.any(axis=0)):
             at = np.flatnonzero(near[:, a])
+            if self.wide is not None and outside is not None:
+                error[at, a] = self.wide.exact(z[at], outside[at], a)
+                continue
             c = (z[at] * self.w[a]) @ self.q64.T
             if outside is not None:
                 c += outside[at]

@@ -32,7 +32,7 @@ __all__ = [
 STEPS = {
     "reading": 2,
     "splits": 2,
-    "mapping": 6,
+    "mapping": 7,
     "summary": 4,
     "bootstrap": 6,
     "ceiling": 7,

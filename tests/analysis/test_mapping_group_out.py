@@ -156,11 +156,12 @@ def test_groups_of_one_are_leave_one_out():
     np.testing.assert_allclose(grouped.r, plain.r, atol=1e-6)
 
 
-@pytest.mark.parametrize("p", [9, 60])
-def test_rows_beside_a_block_are_left_out_with_it(p):
+@pytest.mark.parametrize("p", [3, 9, 60])
+@pytest.mark.parametrize("rows", [34, 32], ids=["some rows in no block", "every row in a block"])
+def test_rows_beside_a_block_are_left_out_with_it(p, rows):
     """Contiguous blocks with a gap on either side: what counts is the block, predicted without both."""
     x, y = planted(40, p, 15, np.arange(40) // 5)
-    train, test = np.arange(34), np.arange(36, 40)
+    train, test = np.arange(rows), np.arange(36, 40)
     inner = [
         (train[(train < at - 2) | (train >= at + 8 + 2)], train[(train >= at) & (train < at + 8)])
         for at in (0, 8, 16, 24)
@@ -176,6 +177,36 @@ def test_rows_beside_a_block_are_left_out_with_it(p):
             beta = np.linalg.solve(c.T @ c + alpha * np.eye(p), c.T @ (y[a] - level))
             errors[i] += ((y[b] - level - (x[b] - mean) @ beta) ** 2).sum(axis=0)
     np.testing.assert_array_equal(fit.pick[0, 0], errors.argmin(axis=0))
+
+
+@pytest.mark.parametrize("noise", [0.02, 1.0, 30.0])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_groups_of_more_rows_than_units_have_the_errors_of_every_row(noise, workers, monkeypatch):
+    """The form of a group against its inverse, in double and in single precision, also where the fit is nearly perfect."""
+    groups = np.arange(160) // 40
+    x, y = planted(160, 9, 50, groups, 2, noise)
+    train, test = np.arange(150), np.arange(150, 160)
+    layer = Units(x, True)
+    layer.prepare("primal")
+    spectrum = layer.spectrum(train, test, "primal")
+    left = left_out(train, pairs(groups, train))
+    rows = (y[train] - y[train].mean(axis=0)).T
+    rows /= np.linalg.norm(rows, axis=1)[:, None]
+    wide = GroupPenalties(spectrum, ALPHAS, left, workers=workers)
+    monkeypatch.setattr("analysis.mapping.group_out.pays", lambda *_: False)
+    plain = GroupPenalties(spectrum, ALPHAS, left)
+    assert wide.wide is not None and plain.wide is None
+    np.testing.assert_allclose(wide.bounds, plain.bounds, rtol=1e-5)
+    exact = plain.all_errors(rows)
+    np.testing.assert_allclose(wide.all_errors(rows), exact, rtol=1e-9)
+    single = rows.astype(np.float32)
+    z = single @ wide.q
+    np.testing.assert_allclose(wide._pruned(single, z), exact, rtol=2e-4)
+    for one in (wide, plain):
+        pick, inner = one.judge(single, z)
+        np.testing.assert_array_equal(pick, exact.argmin(axis=1))
+    np.testing.assert_allclose(inner, wide.judge(single, z)[1], atol=1e-6)
+    assert "inverses" not in wide.found  # none were made
 
 
 @pytest.mark.parametrize("p", [12, 90])

@@ -337,7 +337,7 @@ def test_blocks_of_targets_score_as_all_at_once(criterion, holed, monkeypatch):
         )  # fmt: skip
 
     whole = fit()
-    decomposed, solved, inverses = [], [], group_out.GroupPenalties._inverses
+    decomposed, solved, inverses = [], [], group_out.GroupPenalties._inverted
     monkeypatch.setattr(scoring_blocks, "STREAMED", 3 * len(features))
     monkeypatch.setattr(in_time, "SPREAD", 1)
     monkeypatch.setattr(group_out, "SPREAD", 1)
@@ -346,7 +346,7 @@ def test_blocks_of_targets_score_as_all_at_once(criterion, holed, monkeypatch):
     )
     monkeypatch.setattr(
         group_out.GroupPenalties,
-        "_inverses",
+        "_inverted",
         lambda self, left: solved.append(1) or inverses(self, left),
     )
     blocks = fit()
