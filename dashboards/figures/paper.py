@@ -33,6 +33,7 @@ from dashboards.figures.paper_ink import small, step_bar, with_heat
 from dashboards.figures.paper_layout import (
     TALLEST_COLUMN_MM,
     Ink,
+    bare_height,
     crowded,
     fitted,
     foot_lines,
@@ -229,7 +230,12 @@ def _drawn(
     above = (len(paragraphs) + 0.8) * 1.3 * style.font_size * 25.4 / 72 if paragraphs else 0.0
     if height_mm:
         least = [max(least_height(plan, each, style) for plan in row) for row in rows]
-        heights = fitted(heights, least, height_mm - above)
+        titles = [
+            _title(letter, plan, style, each) for letter, plan in zip(lettered(len(plans)), plans)
+        ]
+        words = [bare_height(plan, each, style, title) for plan, title in zip(plans, titles)]
+        bare = [max(words[i : i + across]) for i in range(0, len(plans), across)]
+        heights = fitted(heights, least, height_mm - above, bare)
     first = foot = int(any(map(crowded, plans)) or any(cut))  # a line for what finds no room
     high = sum(heights) + above
     with _LOCK, mpl.rc_context(settings(style)):

@@ -95,8 +95,8 @@ def _handle(plan: Drawing, entry: Entry):
         return Patch(
             facecolor=ink("paper", plan.theme) if look.open else look.colour,
             edgecolor=ink("paper", plan.theme) if hatch and not look.open else look.colour,
-            linewidth=0.7,
-            hatch=hatch and 3 * hatch,
+            linewidth=0.0 if hatch and not look.open else 0.7,  # a frame of paper would cut it
+            hatch=hatch and 5 * hatch,
             label=name,
         )
     if mark.ringed:

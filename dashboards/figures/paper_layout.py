@@ -19,6 +19,7 @@ from dashboards.figures.style import ink
 __all__ = [
     "TWO_LINES",
     "Ink",
+    "bare_height",
     "beside_stamp",
     "bins",
     "crowded",
@@ -143,22 +144,43 @@ def least_height(plan: Drawing, width_mm: float, style: Ink) -> float:
     if plan.spec.brain is not None:
         return height_of(plan, width_mm, style)
     names, size = plan.categories or (), style.font_size
-    line = name_size(len(names), size) * 0.3528 * 1.24
+    around = _around(plan, width_mm, style)
+    if plan.spec.horizontal:
+        return around + max(_line(plan, style), _dodged(plan, 1.5)) * (len(names) + 0.6)
+    return around + 16 * grid_of(plan, width_mm, size)[0]
+
+
+def bare_height(plan: Drawing, width_mm: float, style: Ink, title: str) -> float:
+    """Millimetres for the words of a panel alone, its title on so many lines: points of one row may touch, names may not."""
+    if plan.spec.brain is not None:
+        return least_height(plan, width_mm, style)
+    size = style.font_size
+    around = _around(plan, width_mm, style) + title.count("\n") * 1.24 * 0.3528 * (size + 1)
+    if plan.spec.horizontal:
+        return around + _line(plan, style) * len(plan.categories or ())
+    return around + 9 * grid_of(plan, width_mm, size)[0]
+
+
+def _line(plan: Drawing, style: Ink) -> float:
+    """Millimetres of a name of a ranking."""
+    return name_size(len(plan.categories or ()), style.font_size) * 0.3528 * 1.24
+
+
+def _around(plan: Drawing, width_mm: float, style: Ink) -> float:
+    """Millimetres of legend, title, ticks and what stands below them, and of names below or above the panel."""
+    names, size = plan.categories or (), style.font_size
     entries = entries_of(plan) if style.legend == "top" else []
     room = beside_stamp(plan, style, width_mm)
     legend = -(-len(entries) // legend_columns(entries, size, room)) if entries else 0
-    around = (
-        legend + 4.5
-    ) * 1.24 * 0.3528 * size + 3  # the title, the ticks and what stands below them
-    longest = max(map(len, names), default=0)
+    around = (legend + 4.5) * 1.24 * 0.3528 * size + 3
     if plan.spec.horizontal:
         heads = 0 if plan.spec.heat is None else max(len(short(one)) for one in plan.spec.heat)
-        beside = max(line, _dodged(plan, 1.5))
-        return around + 0.75 * heads + beside * (len(names) + 0.6)
+        return around + 0.75 * heads
+    longest = max(map(len, names), default=0)
     words = wrapped(names, width_mm * _MM, size)
     more = max((one.count("\n") for one in words), default=0) if words is not None else 0
     below = 0.1 * longest * small(size) if words is None else 0.44 * small(size) * more
-    return around + _bar(plan, style) + 16 * grid_of(plan, width_mm, size)[0] + below
+    return around + _bar(plan, style) + below
 
 
 def _dodged(plan: Drawing, each: float) -> float:
@@ -174,15 +196,23 @@ def long_names(plan: Drawing, width_mm: float, font_size: float) -> bool:
     return 0.5 * size * max(map(len, names), default=0) > 0.42 * width_mm * _MM * 72
 
 
-def fitted(heights: list[float], least: list[float], room: float) -> list[float]:
-    """Rows that fill the page: each as it needs, and what is left in proportion to what it would like."""
+def fitted(
+    heights: list[float], least: list[float], room: float, bare: list[float] | None = None
+) -> list[float]:
+    """Rows that fill the page: each as it needs, and what is left in proportion to what it would like.
+
+    Where the page has no room for that, each keeps what its words need (``bare``), and the rest is shared in the same way.
+    """
     if len(heights) == 1:
         return [room]
-    wished = [max(one, low) for one, low in zip(heights, least)]
-    if room <= sum(least):
-        return [room * low / sum(least) for low in least]
-    spare = [one - low + 1e-6 for one, low in zip(wished, least)]
-    return [low + (room - sum(least)) * one / sum(spare) for low, one in zip(least, spare)]
+    if room > sum(least):
+        low, wished = least, heights
+    else:
+        low, wished = bare or [0.0] * len(least), least
+    if room <= sum(low):
+        return [room * one / sum(low) for one in low]
+    spare = [max(one - some, 0.0) + 1e-6 for one, some in zip(wished, low)]
+    return [some + (room - sum(low)) * one / sum(spare) for some, one in zip(low, spare)]
 
 
 def rows_with_room(plan: Drawing, width_mm: float, height_mm: float | None, style: Ink) -> int:

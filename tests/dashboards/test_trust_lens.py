@@ -644,6 +644,34 @@ def test_more_panels_than_letters_and_long_names_stay_inside_their_own_places(le
         assert apart
 
 
+def test_names_of_a_page_that_is_full_lie_on_no_other():
+    """All panels of four models, and their verdicts: where a page has no room to spare, points come closer and names do not."""
+
+    def points(title: str, names: int, series: int) -> FigureSpec:
+        rows = [
+            (f"{title[0]} name {i}", f"a-model-of-a-long-name-{j}", 0.1 * i)
+            for i in range(names)
+            for j in range(series)
+        ]
+        frame = pd.DataFrame(rows, columns=["what", "of", "r"])
+        mark = Mark("points", frame, "what", "r", colour="of")
+        return FigureSpec(
+            f"{title}: does it hold for others and here?", (mark,), "r", "", horizontal=True
+        )
+
+    sizes = {"A": (10, 2), "B": (5, 4), "C": (5, 4), "D": (7, 2), "E": (3, 4), "F": (3, 4), "G": (6, 4), "H": (6, 4),
+             "I": (6, 1), "J": (4, 2), "K": (4, 2), "L": (6, 2)}  # fmt: skip
+    specs = [points(f"{letter} panel", *size) for letter, size in sizes.items()]
+    heading = ("Is this number real?", *["some words of a verdict " * 18] * 4, "rules " * 240)
+    texts, _ = paper.boxes(specs, width_mm=190, height_mm=277, font_size=6, heading=heading)
+    for letter, (names, _) in sizes.items():
+        places = [box for text, box in texts if text.startswith(f"{letter} name")]
+        assert len(places) == names
+        below = sorted(places, key=lambda box: box[1])
+        for one, other in pairwise(below):
+            assert other[1] >= one[3], letter
+
+
 def test_a_leak_meter_of_long_names_stays_inside_one_column():
     """Names on two lines, the axis' title as wide as its axis, no line over another, a head of cells as it is or with dots."""
     models = [
