@@ -17,7 +17,7 @@ from analysis.scoring.cost import Cost
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
-from dashboards.lenses.perturb import simulated_stamp
+from dashboards.lenses.perturb import simulated_stamp, stamped_times
 from dashboards.work import identity, opened
 from dashboards.work.ledger import Ledger, Priced, Ready, Wish
 
@@ -105,6 +105,7 @@ class Architectures(Lens):
         stamp = simulated_stamp(choice.recording)
         paper = _paper(choice, answer)
         shown = pictures(answer, stamp, _python(choice), paper)
+        shown = stamped_times(shown, choice.corpora)
         return View(shown, (stamp,) if stamp else (), notes=_NOTES)
 
 

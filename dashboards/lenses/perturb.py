@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar
@@ -42,7 +42,7 @@ from data.errors import BrainLensError
 from data.gate import existing
 from data.hashes import marks
 
-__all__ = ["Perturb", "simulated_stamp"]
+__all__ = ["Perturb", "simulated_stamp", "stamped_times"]
 
 KINDS = {
     "Noise in the weights": "noise",
@@ -264,7 +264,8 @@ class Perturb(Lens):
         note = f" {more} further chosen models are not drawn: one at a time." if more else ""
         answer = replace(answer, caption=answer.caption + note)
         python = _python(choice, "noise" if choice.breaks == "noise" else "lesions")
-        shown = (*draw(answer, stamp, python, paper), *self._map_pictures(stamp))
+        shown = stamped_times(draw(answer, stamp, python, paper), choice.corpora)
+        shown = (*shown, *self._map_pictures(stamp))
         return View(shown, (stamp,) if stamp else (), notes=_NOTES)
 
     def _map_pictures(self, stamp: str) -> list[Picture]:
@@ -304,6 +305,7 @@ class Perturb(Lens):
         python = _python(self.selection, "occlusion")
         paper = _paper(self.selection, answer, list(self.selection.models))
         shown = mask_pictures(answer, stamp, python, paper)
+        shown = stamped_times(shown, self.selection.corpora)
         return View(shown, (stamp,) if stamp else (), notes=_NOTES)
 
     def _words(self) -> View:
@@ -482,6 +484,15 @@ def changed_pictures(answer, stamp: str = "", python: str = "", paper=None) -> t
 def simulated_stamp(recording: str) -> str:
     """What has to be seen on every figure of a recording."""
     return "; ".join(load(recording).stamps)
+
+
+def stamped_times(pictures: tuple[Picture, ...], corpora: Sequence[str]) -> tuple[Picture, ...]:
+    """The pictures, those of reading times with the stamp of these and not of the recording."""
+    told = simulated_stamp(corpora[0]) if corpora else ""
+    return tuple(
+        replace(one, spec=replace(one.spec, stamp=told)) if one.label == "Reading times" else one
+        for one in pictures
+    )
 
 
 def _curve(model, how, seed, recording, protocol, text, corpus, report: Report):

@@ -19,7 +19,11 @@ from analysis.store.promises import Locked
 from dashboards import Architectures, Design, Perturb, Wiring
 from dashboards.command.cli import main
 from dashboards.figures import paper
+from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.lens.controls import model_problem
+from dashboards.lens.lens import Picture
+from dashboards.lenses import perturb
+from dashboards.lenses.perturb import stamped_times
 from dashboards.state import Selection
 from dashboards.work.ledger import Ready
 from dashboards.work.outcome_computations import outcome_key
@@ -139,6 +143,23 @@ def test_lesions_and_masks_are_drawn_and_the_link_holds_what_was_chosen():
     other = Selection()
     assert not other.read(lens.selection.query())
     assert (other.breaks, other.draws, other.models) == ("masks", 3, ["zoo-causal-1m"])
+
+
+def test_reading_times_have_the_stamp_of_the_times_and_not_of_the_recording(monkeypatch):
+    """Times of real readers stood under "simulated data" beside a simulated recording, and the other way round."""
+    frame = pd.DataFrame({"x": [0.0, 1.0], "y": [0.1, 0.2]})
+    made = tuple(
+        Picture(label, FigureSpec("What?", (Mark("points", frame, "x", "y"),), stamp=stamp), frame)
+        for label, stamp in (("Score", "simulated data"), ("Reading times", "simulated data"))
+    )
+    asked = perturb.simulated_stamp
+    monkeypatch.setattr(
+        perturb, "simulated_stamp", lambda name: (name != "real" and asked(name)) or ""
+    )
+    real, simulated = (stamped_times(made, [name]) for name in ("real", "simulated-reading"))
+    assert [one.spec.stamp for one in real] == ["simulated data", ""]
+    assert [one.spec.stamp for one in simulated] == ["simulated data"] * 2
+    assert [one.spec.stamp for one in stamped_times(made, [])] == ["simulated data", ""]
 
 
 def test_changed_sentences_are_run_kept_and_drawn(clean_home, tmp_path):
