@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from bokeh.models import NumeralTickFormatter
 
 from dashboards.figures.panels import Drawing, Panel, X, bins, drawing
 from dashboards.figures.spec import FigureSpec, Mark
@@ -85,9 +86,14 @@ def _panel(plan: Drawing, panel: Panel, width: int, height: int):
     across, up = (bottom, top), (right, left)
     if not spec.horizontal:
         across, up = ((right, left) if spec.invert_x else (left, right)), (bottom, top)
-    ticks = {} if plan.categories is None else {
-        ("yticks" if spec.horizontal else "xticks"): list(enumerate(plan.categories))
-    }  # fmt: skip
+    ticks: dict = {}
+    if plan.categories is not None:
+        ticks["yticks" if spec.horizontal else "xticks"] = list(enumerate(plan.categories))
+    elif spec.log_x:
+        ticks["xticks"] = list(plan.log_ticks)
+        ticks["xformatter"] = NumeralTickFormatter(format="0,0.[000]")
+    elif spec.whole_x:
+        ticks["xticks"] = list(plan.whole_ticks)
     if spec.powers_y:
         ticks["yticks"] = list(plan.power_ticks.items())
     titles = (spec.x_title, spec.y_title)[:: -1 if spec.horizontal else 1]
@@ -157,7 +163,8 @@ def _whiskers(plan: Drawing, mark: Mark, series):
     frame = series.frame.dropna(subset=[mark.low, mark.high])
     ends = pd.DataFrame({X: frame[X], mark.y: frame[mark.y], "below": frame[mark.y] - frame[mark.low],
                          "above": frame[mark.high] - frame[mark.y]})  # fmt: skip
-    bars = hv.ErrorBars(ends, X, [mark.y, "below", "above"], horizontal=plan.spec.horizontal)
+    along, across = (mark.y, X) if plan.spec.horizontal else (X, mark.y)
+    bars = hv.ErrorBars(ends, along, [across, "below", "above"], horizontal=plan.spec.horizontal)
     return bars.opts(line_color=series.look.colour, lower_head=None, upper_head=None)
 
 

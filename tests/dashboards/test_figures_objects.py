@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
+from bokeh.models import Whisker
 
 from tests.figures import SPECS, make_spec
 
@@ -68,3 +70,37 @@ def test_columns_of_tables_do_not_stop_a_picture(kind):
         heights = rows.filter(["r", "y1"]).to_numpy()
         assert sorted(heights.max(axis=1)) == [0.1, 0.2]  # every row, at its height
         assert "changes" not in rows and set(rows["model"]) == {"gpt2"}
+
+
+@pytest.mark.parametrize("horizontal", [False, True])
+def test_intervals_lie_along_the_values(horizontal):
+    """Of a ranking they had stood at the value's height and reached along the names."""
+    import holoviews as hv
+
+    from dashboards.figures.objects import holoviews
+    from dashboards.figures.spec import FigureSpec, Mark
+
+    frame = pd.DataFrame(
+        {"who": ["a", "b", "c"], "r": [0.1, 0.5, 0.9], "low": [0.0, 0.4, 0.7], "high": [0.2, 0.6, 1.0]}
+    )  # fmt: skip
+    spec = FigureSpec(
+        "t", (Mark("points", frame, "who", "r", "low", "high"),), horizontal=horizontal
+    )
+    (bars,) = holoviews(spec).traverse(lambda part: part, [hv.ErrorBars])
+    drawn = hv.render(bars).select_one({"type": Whisker})
+    rows = pd.DataFrame(dict(drawn.source.data)).sort_values("base")
+    assert drawn.dimension == ("width" if horizontal else "height")
+    assert sorted(rows["base"]) == [0, 1, 2]  # one at each name
+    ends = rows[["lower", "upper"]].sort_values("lower").to_numpy()
+    assert np.allclose(ends, [[0.0, 0.2], [0.4, 0.6], [0.7, 1.0]])
+
+
+def test_a_logarithmic_axis_has_the_ticks_of_the_screen():
+    import holoviews as hv
+
+    from dashboards.figures.objects import holoviews
+    from dashboards.figures.panels import drawing
+
+    spec = make_spec("task")
+    ticks = hv.render(holoviews(spec)).xaxis[0].ticker.ticks
+    assert list(ticks) == list(drawing(spec, "light").log_ticks) and len(ticks) < 12
