@@ -235,9 +235,9 @@ def together(labels: Sequence[str]) -> list[str]:
 
 
 def _shortened(label: str) -> str:
-    """The label with what stands behind its first comma in an element of its own, which a narrow window leaves out."""
-    first, comma, rest = label.partition(",")
-    return plain(first) + (f"<small>{plain(comma + rest)}</small>" if comma else "")
+    """The label with what stands behind its first comma or colon in an element of its own, which a narrow window leaves out."""
+    first = re.match("[^,:]*", label)[0]
+    return plain(first) + (f"<small>{plain(label[len(first) :])}</small>" if first != label else "")
 
 
 _LABELS = """

@@ -45,6 +45,15 @@ def test_labels_that_begin_alike_are_one():
     assert "<i>own</i>" in labels.object
 
 
+def test_a_narrow_window_leaves_out_what_explains_a_label():
+    """At 800 pixels "a random vector per word: random-64" stood on three lines beside the question; its hint has all of it."""
+    labels = Labels()
+    labels.tell(["a random vector per word: random-64", "tiny, trained on: a", "own"])
+    assert ">a random vector per word<small>: random-64</small></span>" in labels.object
+    assert ">tiny<small>, trained on: a</small></span>" in labels.object
+    assert "title='a random vector per word: random-64'" in labels.object
+
+
 def test_all_words_of_the_screen_are_of_these_kinds():
     folder = Path(look.__file__).parents[1]
     bare = re.compile(r"pane\.(?:HTML|Markdown|Str|Alert)\b")
