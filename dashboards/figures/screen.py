@@ -533,6 +533,12 @@ def _dress(figure, plan: Drawing, room: int, height: int) -> None:
         ) = "normal", "10pt", "9pt"
     for grid in figure.grid:
         grid.grid_line_color = ink("grid", theme)
+    if not plan.spec.invert_x and any(plan.ends(panel) for panel in plan.panels):
+        left, right = plan.extent[
+            :2
+        ]  # lines of the grid end where the names begin, and reach as far to the left as one goes
+        far = left / 1e6 if plan.spec.log_x else left - 100 * (right - left)
+        figure.ygrid.cross_bounds = (float(far), float(right))
     if plan.spec.horizontal:
         names = plan.categories or ()
         figure.yaxis.ticker = FixedTicker(ticks=list(range(len(names))))

@@ -445,3 +445,12 @@ def test_names_and_titles_have_lines_where_one_would_be_cut():
         )
         assert max(map(len, plot.yaxis[0].axis_label.split("\n"))) <= 20
     assert "\n" not in draw(make_spec("layers"), height=600).yaxis[0].axis_label
+
+
+def test_the_grid_ends_where_the_names_begin():
+    """A line of it at zero struck the name of a curve that ends there."""
+    spec = make_spec("layers")
+    plot, right = draw(spec), drawing(spec, "light").extent[1]
+    assert plot.ygrid[0].cross_bounds[1] == right < plot.x_range.end
+    assert plot.ygrid[0].cross_bounds[0] < plot.x_range.start
+    assert draw(make_spec("bars")).ygrid[0].cross_bounds == "auto"  # no names there
