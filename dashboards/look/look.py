@@ -202,7 +202,7 @@ class Labels(Html):
             sizing_mode="stretch_width",
             margin=(0, 6),
             stylesheets=[_LABELS],
-            styles={"flex": "1 1 110px", "min-width": "0", "align-self": "center"},
+            styles={"flex": "1 1 0px", "min-width": "0", "align-self": "center"},
         )
 
     def tell(self, labels: Sequence[str], *, drawn: Collection[str] = ()) -> None:
@@ -214,6 +214,9 @@ class Labels(Html):
         words = f"<div class='labels'>{words}</div>" if words else ""
         if words != self.object:
             self.object = words
+        flex = "1 1 110px" if shown else "1 1 0px"  # without a label the question has their room
+        if self.styles["flex"] != flex:
+            self.styles = {**self.styles, "flex": flex}
 
 
 def together(labels: Sequence[str]) -> list[str]:

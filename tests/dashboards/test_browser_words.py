@@ -45,6 +45,16 @@ def test_labels_that_begin_alike_are_one():
     assert "<i>own</i>" in labels.object
 
 
+def test_without_a_label_the_question_has_their_room():
+    """Beside the inspector at 1,280 pixels it stood on three lines next to an empty place of 110."""
+    labels = Labels()
+    assert labels.styles["flex"] == "1 1 0px"
+    labels.tell(["tiny"])
+    assert labels.styles["flex"] == "1 1 110px"
+    labels.tell(["simulated data"], drawn=["simulated data"])
+    assert labels.styles["flex"] == "1 1 0px"
+
+
 def test_a_narrow_window_leaves_out_what_explains_a_label():
     """At 800 pixels "a random vector per word: random-64" stood on three lines beside the question; its hint has all of it."""
     labels = Labels()
