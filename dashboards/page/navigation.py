@@ -53,7 +53,8 @@ def grouped(lenses: Mapping[str, type]) -> list[dict]:
 
 _STYLE = """
 :host { min-width: 0; }
-nav { margin-left: 8px; --paper: #ffffff; --ink: #1f2328; --soft: #57606a; --line: #d9dee4; --tint: #eef3f8; --accent: #27517f;
+nav { margin: 0 10px 0 8px;
+  --paper: #ffffff; --ink: #1f2328; --soft: #57606a; --line: #d9dee4; --tint: #eef3f8; --accent: #27517f;
   display: flex; align-items: stretch; height: 47px; color: inherit;
   font: 500 .94rem/1.2 Roboto, system-ui, -apple-system, 'Segoe UI', sans-serif; }
 nav.dark { --paper: #1b2026; --ink: #e6edf3; --soft: #9aa4af; --line: #2f363d; --tint: #262d35; --accent: #8ab6e8; }
@@ -95,7 +96,6 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--accent); outlin
 
 _ESM = """
 const BARS = '<svg viewBox="0 0 10 6" aria-hidden="true" class="bars"><path d="M0 .8h10M0 3h10M0 5.2h10"/></svg>'
-const GAP = 14  // to the icons on the right
 const CARET = '<svg viewBox="0 0 10 6" aria-hidden="true"><path d="M1 1l4 4 4-4"/></svg>'
 function made(tag, attributes = {}, ...children) {
   const node = document.createElement(tag)
@@ -202,8 +202,8 @@ export function render({model, el}) {
     fit()
   }
   const fit = () => {  // what the row has room for: the lenses beside this one, the groups, or one button
-    const room = el.clientWidth - GAP
-    if (room <= 0) { return }
+    const room = nav.clientWidth  // what is wider stands beside the icons on the right without a gap
+    if (!room) { return }
     nav.classList.remove("small")
     nav.classList.add("with-near")
     if (nav.scrollWidth > room) { nav.classList.remove("with-near") }

@@ -137,6 +137,16 @@ def test_back_returns_to_the_lens_before_and_talk_mode_shows_the_figure_alone(se
     gone(page, "arrow keys go on, Esc ends")
 
 
+@pytest.mark.parametrize("width", [1280, 1440])
+def test_lenses_of_a_group_stand_in_the_header_clear_of_its_icons(width, server, visit):
+    page = visit(f"{server.url}?lens=wiring", width=width)
+    header = page.get_by_role("navigation", name="Lenses")
+    last = header.get_by_role("link", name=re.compile("^Similarity")).locator("visible=true").first
+    last.wait_for()
+    box, icon = last.bounding_box(), button(page, "Copy a link").bounding_box()
+    assert box["x"] + box["width"] + 4 <= icon["x"]
+
+
 def test_a_press_of_the_theme_is_told_once(server, visit):
     """Every widget told the server, a hundred and more messages before the figure could follow."""
     page = visit(f"{server.url}?lens=task")
