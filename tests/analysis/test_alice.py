@@ -1,7 +1,8 @@
-"""The figures that the documents say of the real story, in what of them takes seconds: both radii, ceilings, controls, GloVe."""
+"""The figures that the documents say of the real story, in what of them takes seconds; SmolLM2's row with ``make deep``."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,18 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import preset, score
-from analysis.answers.regions import regions
+from analysis import score
 from analysis.ceiling.synchrony import synchrony
 from analysis.scoring.result import Score
 from analysis.store.store import Store
+from benchmarks.alice import MODELS, quick
+from benchmarks.alice import row as measured
 from data.catalog.catalog import recording
 from data.readers.alice import REGIONS
 
 DOCS = Path(__file__).parents[2] / "docs" / "stories.md"
 ROUNDED = 0.0101
 """Documents give two places, of three fold seeds; here is one, whose draws differ in the third."""
-QUICK = preset("story").but(seeds=1, shuffled_twin=False, unique=False, controls=())
+QUICK = quick()
 
 
 def told() -> str:
@@ -92,16 +94,23 @@ def test_the_documents_say_what_controls_and_ceiling_come_to(controls):
     )
 
 
+KEPT = json.loads((DOCS.parents[1] / "benchmarks" / "results" / "alice.json").read_text())["rows"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_documents_say_what_was_measured(model):
+    """The row of the table is that of ``benchmarks/results/alice.json``, to its two places."""
+    cells = [one for three in KEPT[model].values() for one in three]
+    assert list(KEPT[model]) == ["all regions", *REGIONS]
+    np.testing.assert_allclose(cells, row(f"`{model}`"), atol=ROUNDED)
+
+
 @pytest.mark.realdata
 @pytest.mark.starter
-def test_the_documents_say_what_glove_comes_to(tmp_path):
-    alice = recording("alice2016")
-    found = score("glove-50d", alice, QUICK, store=Store(tmp_path))
-    frame = regions([found], recording=alice).frame.set_index("region").loc[list(REGIONS)]
-    cells = [
-        found.value,
-        found.low,
-        found.high,
-        *frame[["r", "r_low", "r_high"]].to_numpy().ravel(),
-    ]
-    np.testing.assert_allclose(cells, row("`glove-50d`"), atol=ROUNDED)
+@pytest.mark.parametrize(
+    "model", ["glove-50d", pytest.param("smollm2-135m", marks=pytest.mark.deep)]
+)
+def test_what_was_measured_comes_out_again(model, tmp_path):
+    found = measured(model, Store(tmp_path))
+    for region, three in KEPT[model].items():
+        np.testing.assert_allclose(found[region], three, atol=0.002, err_msg=region)
