@@ -137,6 +137,13 @@ export function render({model, el}) {
     for (const node of everything(document)) {
       if (node.matches("[role=progressbar]:not([aria-label])")) { node.setAttribute("aria-label", "Progress") }
       if (node.matches("span[aria-label]:not([role])")) { node.setAttribute("role", "img") }
+      if (node.matches("[role=dialog][aria-labelledby]")) {  // one without a title names an element that is not there
+        const title = node.getRootNode().getElementById(node.getAttribute("aria-labelledby"))
+        if (!title?.textContent.trim()) {
+          node.removeAttribute("aria-labelledby")
+          node.setAttribute("aria-label", "The figure alone")
+        }
+      }
       if (node.matches("div[aria-label^='Resize ']:not([role])")) { node.setAttribute("role", "separator") }
       if (node.matches("button.MuiIconButton-root:not([aria-label]):not([title])") && !node.textContent.trim()) {
         node.setAttribute("aria-label", node.nextElementSibling?.matches("button") ? "Less" : "More")  // of a number

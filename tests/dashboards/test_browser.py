@@ -189,8 +189,11 @@ def test_what_opens_over_a_lens_has_no_serious_violation(theme, width, server, v
     wrong = {}
     page = ready(visit(f"{server.url}?theme={theme}&lens=task&picked=gpt2-xl", width=width))
     for what, shown in OPENED.items():
-        if what in ("e", "?"):
+        if what in ("e", "?", "t"):
             page.keyboard.press(what)
+        elif what == "Lenses":
+            groups = page.get_by_role("navigation", name=what).get_by_role("button")
+            seen(groups).click()
         elif what:
             button(page, what).click()
         places = page.get_by_text(shown), page.get_by_label(shown), page.get_by_alt_text(shown)
@@ -206,6 +209,18 @@ def test_what_opens_over_a_lens_has_no_serious_violation(theme, width, server, v
         button(page, "Close the card").wait_for()
         if found := violations(page):
             wrong[card] = found
+    page = visit(f"{server.url}?theme={theme}&lens=library", width=width)
+    for tab, words in TABS.items():
+        seen(page.get_by_role("tab", name=tab, exact=True)).click()
+        said(page, words).wait_for()
+        if found := violations(page):
+            wrong[tab] = found
+    seen(page.get_by_role("tab", name="Recordings", exact=True)).click()
+    seen(page.locator(".tabulator-cell", has_text="futrell2018")).click()
+    button(page, re.compile("^Fetch")).click()  # its licence is asked for first
+    seen(page.get_by_role("dialog")).get_by_text("licence").first.wait_for()
+    if found := violations(page):
+        wrong["licence"] = found
     assert wrong == {}
 
 
@@ -217,8 +232,17 @@ OPENED = {
     "Activity": "Everything this program computes",
     "Settings": "Where things are",
     "Every choice": "Folds",
+    "Lenses": "Where in the model is the brain predicted?",
+    "t": "1 of ",
 }
 """A button or a key, and what is seen once it has opened something."""
+TABS = {
+    "Models": "zoo-causal-200k",
+    "Add your own": "Drop",
+    "Storage": "Stored results",
+    "Sweeps": "Sweep",
+}
+"""Of the library, and words that are seen in each."""
 
 
 def test_pick_run_and_see(server, visit):
