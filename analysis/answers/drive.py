@@ -116,7 +116,7 @@ def drive(
     number, fit = _fitted(source, layer, measured, y, groups, draws, read, report)
     there = np.isfinite(y)
     space = fit_range(read(measured, number)[there], groups[there])
-    frame = _judged(texts, fit, space, read(texts, number), measured, limits)
+    frame = _judged(texts, fit, space, read(texts, number), measured, limits, recording.language)
     frame["start"] = ""
     usable = frame[(frame["reason"] == "") & ~frame["outside"]]
     ordered = usable.sort_values("prediction", ascending=False)
@@ -125,7 +125,8 @@ def drive(
         ends = {name: some.head(len(usable) // 2) for name, some in ends.items()}
     if len(words):
         found = [
-            _searched(name, some["text"].tolist(), words, rounds, fit, space, number, read, measured, limits)
+            _searched(name, some["text"].tolist(), words, rounds, fit, space, number, read, measured, limits,
+                      recording.language)
             for name, some in ends.items()
             if len(some)
         ]  # fmt: skip
@@ -195,7 +196,9 @@ def _fitted(
     return number, fit_response(read(measured, number), y, groups, draws=draws)
 
 
-def _judged(texts, fit: Response, space, features, measured, limits: Limits) -> pd.DataFrame:
+def _judged(
+    texts, fit: Response, space, features, measured, limits: Limits, language: str
+) -> pd.DataFrame:
     prediction, spread, low, high = fit.predict(features)
     distance = space.distance(features)
     return pd.DataFrame(
@@ -207,13 +210,13 @@ def _judged(texts, fit: Response, space, features, measured, limits: Limits) -> 
             "high": high,
             "distance": distance,
             "outside": distance > 1,
-            "reason": allowed(texts, measured, limits),
+            "reason": allowed(texts, measured, limits, language),
         }
     )
 
 
 def _searched(
-    name, starts, words, rounds, fit, space, number, read, measured, limits
+    name, starts, words, rounds, fit, space, number, read, measured, limits, language
 ) -> pd.DataFrame:
     sign = 1 if name == "drive" else -1
 
@@ -222,13 +225,22 @@ def _searched(
 
     def keep(texts: list[str]) -> np.ndarray:
         fresh = np.array(
-            [reason in ("", "occurs twice") for reason in allowed(texts, measured, limits)]
+            [
+                reason in ("", "occurs twice")
+                for reason in allowed(texts, measured, limits, language)
+            ]
         )
         return fresh & (space.distance(read(texts, number)) <= 1)
 
     found = search(starts, words, value, keep, rounds=rounds)
     table = _judged(
-        found["text"].tolist(), fit, space, read(found["text"].tolist(), number), measured, limits
+        found["text"].tolist(),
+        fit,
+        space,
+        read(found["text"].tolist(), number),
+        measured,
+        limits,
+        language,
     )
     return table.assign(start=found["start"], condition=name)
 

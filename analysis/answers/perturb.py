@@ -250,11 +250,11 @@ def lesions(found: Iterable[Outcome]) -> Answer:
     for row in tests.itertuples():
         verdict = "more than any" if row.p <= 1 / (row.seeds + 1) + 1e-12 else "not more than all"
         said.append(
-            f"{row.percent:g} % localised units cost {decimal(row.lost)} of r, {verdict} of "
+            f"cutting the {row.percent:g} % most localised units costs {decimal(row.lost)} of r, {verdict} of "
             f"{plural(row.seeds, 'random lesion')} of the same blocks (mean {decimal(row.others)}; {p_value(row.p, 2)})"
         )
     sentence = f"{whole['model']} predicts with r = {decimal(whole['r'])} at its output layer. " + (
-        "; ".join(said) + "."
+        "; ".join([said[0].capitalize(), *said[1:]]) + "."
         if said
         else "No localised lesion has been run beside random ones yet."
     )

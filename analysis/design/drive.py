@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.mapping.pearson import pearson
 from data.errors import BrainLensError
+from data.language import frequencies
 from data.words import core
 
 __all__ = ["Limits", "Range", "Response", "allowed", "fit_range", "fit_response", "search"]
@@ -18,6 +19,10 @@ __all__ = ["Limits", "Range", "Response", "allowed", "fit_range", "fit_response"
 DRAWS = 100
 ALPHAS = tuple(float(a) for a in np.logspace(-1, 7, 17))
 FOLDS = 5
+RARER = 0.5
+"""Steps of the Zipf scale below the rarest measured sentence, from which on a sentence is not used."""
+REPEATED = 0.2
+"""Share of repeated words above the largest of a measured sentence, from which on it is not."""
 
 
 # ---- what is predicted ----------------------------------------------------------------------------------------------
@@ -255,24 +260,38 @@ class Limits:
             )
 
 
-def allowed(texts: Sequence[str], measured: Sequence[str], limits: Limits) -> list[str]:
-    """Why each sentence may not be used; empty where it may."""
+def allowed(
+    texts: Sequence[str], measured: Sequence[str], limits: Limits, language: str = ""
+) -> list[str]:
+    """Why each sentence may not be used; empty where it may.
+
+    Beside its length and likeness to what was measured, it may not lie far beyond all measured sentences by how common its words
+    are (mean Zipf frequency, where there are frequencies of the language) and how often it repeats them: a model's features may
+    hide that "aaaa bbbb" is no sentence.
+    """
     known = [_words(text) for text in measured]
+    common, repeats = _lexical(texts, language), _repeats(texts)
+    rarest = np.nanmin(_lexical(measured, language), initial=np.inf) - RARER
+    most = max(_repeats(measured), default=0.0) + REPEATED
     holders: dict[str, list[int]] = {}
     for at, words in enumerate(known):
         for word in words:
             holders.setdefault(word, []).append(at)
     reasons, seen = [], set()
-    for text in texts:
+    for at, text in enumerate(texts):
         words, count = _words(text), len(text.split())
         if not limits.shortest <= count <= limits.longest:
             reasons.append(f"{count} words")
         elif " ".join(text.lower().split()) in seen:
             reasons.append("occurs twice")
+        elif common[at] < rarest:
+            reasons.append("rarer words than any measured")
+        elif repeats[at] > most:
+            reasons.append("repeats words more than any measured")
         else:
-            near = {at for word in words for at in holders.get(word, ())}
+            near = {row for word in words for row in holders.get(word, ())}
             share = max(
-                (len(words & known[at]) / len(words | known[at]) for at in near), default=0.0
+                (len(words & known[row]) / len(words | known[row]) for row in near), default=0.0
             )
             equal = share == 1.0
             reasons.append(
@@ -284,6 +303,25 @@ def allowed(texts: Sequence[str], measured: Sequence[str], limits: Limits) -> li
             )
         seen.add(" ".join(text.lower().split()))
     return reasons
+
+
+def _lexical(texts: Sequence[str], language: str) -> np.ndarray:
+    """Mean Zipf frequency of each text's words; NaN where there are none, or no frequencies."""
+    try:
+        return np.array(
+            [
+                np.mean(frequencies(sorted(_words(text)), language) if _words(text) else np.nan)
+                for text in texts
+            ]
+        )
+    except BrainLensError:
+        return np.full(len(texts), np.nan)
+
+
+def _repeats(texts: Sequence[str]) -> list[float]:
+    """Share of each text's words that occurred in it before."""
+    each = [[core(word).lower() for word in text.split()] for text in texts]
+    return [1 - len(set(words)) / len(words) if words else 0.0 for words in each]
 
 
 def _words(text: str) -> frozenset[str]:

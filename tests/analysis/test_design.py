@@ -285,6 +285,15 @@ def test_what_may_be_asked_is_said_sentence_by_sentence():
     ]  # fmt: skip
 
 
+def test_what_is_no_sentence_of_the_language_is_told_however_near_its_features_lie():
+    measured = ["The old man saw a big dog.", "An unassuming cartographer annotated the estuary."]
+    texts = ["Aaaa bbbb cccc dddd eeee.", "Xq zzkw vvrp qqlm jjtw.", "The dog the dog the dog the dog.",
+             "Nobody likes the rain here.", "A pale archivist catalogued the marginalia."]  # fmt: skip
+    rare, again = "rarer words than any measured", "repeats words more than any measured"
+    assert allowed(texts, measured, Limits(), "en") == [rare, rare, again, "", ""]
+    assert allowed(texts, measured, Limits())[:3] == ["", "", again]  # of no known language
+
+
 def test_a_search_replaces_words_and_never_leaves_what_is_allowed():
     def value(texts):
         return np.array([text.lower().count("dog") for text in texts], float)
