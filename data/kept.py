@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from data.files import Damaged, atomic, in_words, read_json, written_json
+from data.files import Damaged, atomic, in_words, read_json, touched, written_json
 from data.home import personal
 from data.rights import require_room
 
@@ -52,7 +52,7 @@ class Kept:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, Damaged) as error:
-            aside = path.with_name(f"{self._name}-damaged-{path.stat().st_mtime_ns}.json")
+            aside = path.with_name(f"{self._name}-damaged-{touched(path):.6f}.json")
             _LOG.warning(
                 "The %s cannot be read (%s); they are put aside as %s", self._name, error, aside
             )

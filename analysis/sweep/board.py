@@ -24,7 +24,7 @@ from analysis.store.promises import Locked
 from analysis.store.store import Store
 from analysis.sweep.plan import Cell, Plan, Task, tasks
 from data.errors import BrainLensError, unknown
-from data.files import atomic, in_words
+from data.files import atomic, in_words, touched
 
 __all__ = ["STATES", "Standing", "Sweep", "finished_since", "standing", "sweeps"]
 
@@ -247,7 +247,7 @@ class Sweep:
 def sweeps(root: Path) -> list[Path]:
     """Folders of the sweeps of a store, newest first."""
     found = [path.parent for path in (Path(root) / "sweeps").glob("*/plan.json")]
-    return sorted(found, key=lambda folder: -(folder / "plan.json").stat().st_mtime)
+    return sorted(found, key=lambda folder: -touched(folder / "plan.json"))
 
 
 @dataclass(frozen=True)
@@ -329,9 +329,9 @@ def finished_since(root: Path, at: float) -> float:
         os.scandir(Path(root) / "sweeps" / "tasks") as found,
     ):
         for entry in found:
-            if not entry.name.endswith(".json") or entry.stat().st_mtime <= at:
-                continue
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):  # gone, or half written, meanwhile
+                if not entry.name.endswith(".json") or entry.stat().st_mtime <= at:
+                    continue
                 said = json.loads(Path(entry.path).read_text(encoding="utf-8"))
                 if said["kind"] == "score" and said["state"] == "done":
                     newest = max(newest, entry.stat().st_mtime)

@@ -203,9 +203,11 @@ def forget(files: Iterable[RemoteFile], root: str = "recordings") -> int:
             *(file.name + end for end in (".part", ".part.tag", BESIDE, BESIDE + ".part")),
         ):
             path = folder / name
-            if path.is_file():
-                freed += path.stat().st_size
-                path.unlink()
+            with suppress(FileNotFoundError):  # another process may be forgetting it too
+                if path.is_file():
+                    size = path.stat().st_size
+                    path.unlink()
+                    freed += size
         with suppress(OSError):  # only where nothing else is in it
             folder.rmdir()
     return freed

@@ -17,7 +17,7 @@ from pathlib import Path
 from data.catalog.entries import Entry, all_entries
 from data.catalog.fetch import RemoteFile
 from data.errors import BrainLensError, unknown
-from data.files import Damaged, DiskError, in_words, read_json, written_json
+from data.files import Damaged, DiskError, in_words, read_json, touched, weighed, written_json
 from data.home import home, person, personal, shared
 from data.own import formats, tables
 from data.own.apart import tried
@@ -415,7 +415,7 @@ def remove(name: str) -> int:
         raise unknown(
             "own recording", name, kept(), remedy="One of the shared folder is removed there"
         )
-    freed = sum(path.stat().st_size for path in folder.iterdir())
+    freed = weighed(folder)
     away = folder.with_name(f".gone-{uuid.uuid4().hex[:12]}")
     folder.rename(away)
     shutil.rmtree(away, ignore_errors=True)
@@ -476,5 +476,5 @@ def _free(wanted: str) -> str:
 def _tidy() -> None:
     for pattern in (".staged-*", ".gone-*"):
         for folder in personal("recordings", _FOLDER).glob(pattern):
-            if time.time() - folder.stat().st_mtime > _OLD:
+            if time.time() - touched(folder) > _OLD:  # 0 where another process took it away
                 shutil.rmtree(folder, ignore_errors=True)

@@ -195,7 +195,10 @@ def _place(name: str) -> Path:
     folders = [personal(_FOLDER), home(_FOLDER)]
     if (common := shared()) is not None:
         folders.append(common / _FOLDER)
-    return next(path for folder in folders if (path := folder / f"{name}.npz").is_file())
+    for folder in folders:
+        if (path := folder / f"{name}.npz").is_file():
+            return path
+    raise unknown("parcels", name, kept_parcels())  # deleted meanwhile
 
 
 def _sides(path: Path) -> dict[str, np.ndarray]:

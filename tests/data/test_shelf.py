@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -168,3 +170,20 @@ def test_a_strange_folder_hides_nothing(clean_home):
     folder = home("recordings", "own", "strange")
     (folder / "about.json").write_text("[]")
     assert shelf.kept() == {} and "simulated" in entries()
+
+
+def test_what_another_process_takes_away_while_folders_are_listed_is_no_error(
+    clean_home, monkeypatch
+):
+    shelf.stage({"one.csv": TABLE.encode()})
+    real, gone = Path.glob, []
+
+    def vanishing(self, pattern, **options):
+        for path in list(real(self, pattern, **options)):
+            if path.name.startswith(".staged-"):
+                shutil.rmtree(path)
+                gone.append(path)
+            yield path
+
+    monkeypatch.setattr(Path, "glob", vanishing)
+    assert shelf.stage({"two.csv": TABLE.encode()}).read_bytes() == TABLE.encode() and gone

@@ -10,12 +10,11 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
 from data.errors import BrainLensError, first_line, unknown
-from data.files import Damaged, atomic
+from data.files import Damaged, atomic, touched
 from data.home import find, home, personal, shared
 from data.own.archive import DAMAGE
 from data.rights import require_room
@@ -140,16 +139,19 @@ def maps_told() -> dict[str, dict]:
     """
     found = {}
     for name in maps():
-        path = cast(Path, _place(name))
+        if (path := _place(name)) is None:  # deleted meanwhile
+            continue
         try:
             found[name] = _told(path)
+        except FileNotFoundError:
+            continue
         except Damaged as error:
-            _say(str(path), path.stat().st_mtime_ns, str(error))
+            _say(str(path), touched(path), str(error))
     return found
 
 
 @lru_cache(maxsize=200)
-def _say(path: str, when: int, why: str) -> None:
+def _say(path: str, when: float, why: str) -> None:
     _LOG.warning("%s", why)
 
 
