@@ -68,8 +68,6 @@ class Library(pn.viewable.Viewer):
         self._new = ""  # just added, not yet looked at
         self._described: dict[tuple, object] = {}
         self._build()
-        self.client.param.watch(self._fit, "window")
-        self._fit()
         self._watch = selection.param.watch(self._moved, ["lens", "theme", "recording", "models"])
         self.look()
 
@@ -196,11 +194,6 @@ class Library(pn.viewable.Viewer):
             self._chosen,
             self._go,
         ]
-
-    def _fit(self, *_) -> None:
-        if self.client.window:
-            for table in (self.recordings, self.models):
-                table.fit(self.client.window)
 
     # ---- what there is ---------------------------------------------------------------------------------------------------
     def look(self) -> None:

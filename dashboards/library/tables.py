@@ -13,9 +13,9 @@ from data.catalog.fetch import size_text
 
 __all__ = ["Holdings", "model_rows", "recording_rows"]
 
-_AROUND = 235
-"""Pixels of a window that a table leaves to what stands above and below it."""
 _STYLE = """
+:host { height: max(300px, calc(100vh - 235px)) !important; flex: 0 0 auto !important; }
+.pnx-tabulator.tabulator { height: 100% !important; }
 .tabulator .tabulator-cell, .tabulator .tabulator-col-title { font-size: 13.5px !important; }
 .tabulator-cell button { font: inherit; cursor: pointer; color: inherit; border-radius: 4px; }
 .tabulator-cell button.name { background: none; border: none; padding: 0; font-weight: 600; text-align: left; }
@@ -44,7 +44,7 @@ class Holdings(pmui.Column):
         self._widths, self._looked, self._used = widths, looked, used
         self._frame = pd.DataFrame({"_id": [], "_use": []})
         self._shown: pd.DataFrame | None = None
-        self._in_front, self._height = False, 560
+        self._in_front = False
         self._table: pn.widgets.Tabulator | None = None
         self._count = note()
         self._holder = pmui.Column(
@@ -89,12 +89,6 @@ class Holdings(pmui.Column):
         elif not self._shown.equals(self._table.value):
             self._table.value = self._shown
 
-    def fit(self, window: int) -> None:
-        """Take what a window of this height leaves to it."""
-        self._height = max(300, window - _AROUND)
-        if self._table is not None:
-            self._table.height = self._height
-
     @property
     def ids(self) -> list[str]:
         """Of the rows that are shown."""
@@ -106,7 +100,7 @@ class Holdings(pmui.Column):
             disabled=True,
             selectable=False,
             show_index=False,
-            height=self._height,
+            height=560,  # until its style says: what the window leaves to it
             sizing_mode="stretch_width",
             layout="fit_data_fill",
             margin=(4, 0),

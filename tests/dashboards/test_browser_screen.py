@@ -147,6 +147,19 @@ def test_lenses_of_a_group_stand_in_the_header_clear_of_its_icons(width, server,
     assert box["x"] + box["width"] + 4 <= icon["x"]
 
 
+def test_the_librarys_table_takes_what_the_window_leaves(server, visit):
+    page = visit(f"{server.url}?lens=library")
+    table = page.locator(".pnx-tabulator").first
+    table.locator(".tabulator-row").first.wait_for()
+    for width, height in ((1440, 900), (1280, 640), (800, 1000)):  # while it is open
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(
+            "([table, high]) => table.clientHeight === high",
+            arg=[table.element_handle(), height - 235],
+        )
+        assert page.get_by_text(re.compile(r"^\d+ rows$")).first.bounding_box()["y"] < height
+
+
 def test_a_press_of_the_theme_is_told_once(server, visit):
     """Every widget told the server, a hundred and more messages before the figure could follow."""
     page = visit(f"{server.url}?lens=task")

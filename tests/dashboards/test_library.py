@@ -11,7 +11,7 @@ from bokeh.document import Document
 
 from dashboards.library.cards import histogram
 from dashboards.library.library import Library
-from dashboards.library.tables import _AROUND, download_words, million
+from dashboards.library.tables import download_words, million
 from dashboards.library.versions import comparable
 from dashboards.state import Selection
 from data.catalog import shelf
@@ -93,13 +93,6 @@ def test_the_lens_that_is_offered_is_the_one_that_asks_such_a_recording_first(un
     assert library._go.label == f"Open {lens.title()}"
     library._go.clicks += 1
     assert library.selection.lens == lens
-
-
-def test_tables_take_the_height_of_the_window(library):
-    library.client.window = 1100
-    assert library.recordings._table.height == 1100 - _AROUND
-    library.client.window = 300
-    assert library.recordings._table.height == 300
 
 
 def test_the_card_of_a_recording_says_all_that_matters(library):
