@@ -128,7 +128,7 @@ class Compare(Lens):
             pn.state.add_periodic_callback(self.follow_sweeps, period=EVERY)
         choice, several = self.selection, pmui.MultiChoice
         self._recordings = self.control(
-            several, "ranked", "Recordings (none: the fullest one)", options=list(choice.ranked)
+            several, "ranked", "Recordings (none: fullest)", options=list(choice.ranked)
         )
         self._absent = note(margin=(0, 4))
         self._hidden = self.control(several, "hidden", "Hide models", options=list(choice.hidden))
