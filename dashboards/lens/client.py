@@ -114,6 +114,16 @@ function patient() {
     plot[step] = function(...args) { if (this.layout != null) { original.apply(this, args) } }
   }
 }
+const LACKING = [
+  "[role=progressbar]:not([aria-label])", "span[aria-label]:not([role])", "[role=dialog][aria-labelledby]",
+  "div[aria-label^='Resize ']:not([role])", "button.MuiIconButton-root:not([aria-label]):not([title])",
+  "[role=listbox] > [role=menuitem]",
+].join()
+// what may lack a name or a role; the browser finds it, for to ask every element takes a tenth of a second in a full page
+function* lacking(root) {
+  yield* root.querySelectorAll(LACKING)
+  for (const node of root.querySelectorAll("*")) { if (node.shadowRoot) { yield* lacking(node.shadowRoot) } }
+}
 export function render({model, el}) {
   for (const [family, weight, data] of model.fonts) {
     const there = [...document.fonts].some((one) => one.family.replaceAll('"', "") === family && one.weight === weight)
@@ -132,9 +142,9 @@ export function render({model, el}) {
       window.history[step]({known: true}, "", window.location.pathname + query + window.location.hash)
     } else if (!window.history.state?.known) { window.history.replaceState({known: true}, "") }
   }
-  // names and roles that the widgets of others leave out; a look at every element takes a few milliseconds
+  // names and roles that the widgets of others leave out
   const mend = () => {
-    for (const node of everything(document)) {
+    for (const node of lacking(document)) {
       if (node.matches("[role=progressbar]:not([aria-label])")) { node.setAttribute("aria-label", "Progress") }
       if (node.matches("span[aria-label]:not([role])")) { node.setAttribute("role", "img") }
       if (node.matches("[role=dialog][aria-labelledby]")) {  // one without a title names an element that is not there
@@ -157,7 +167,12 @@ export function render({model, el}) {
       }
     }
   }
-  const mending = setInterval(() => (window.requestIdleCallback || setTimeout)(mend, {timeout: 1000}), 1500)
+  const mending = setInterval(() => {  // one look for all lenses of a notebook
+    if (performance.now() - (window.brainlensMended ?? -Infinity) < 1400) { return }
+    window.brainlensMended = performance.now()
+    const idle = window.requestIdleCallback || setTimeout
+    idle(mend, {timeout: 1000})
+  }, 1500)
   const opened = () => { if (focused()?.closest("[role=listbox], [role=combobox]")) { mend() } }
   const soon = () => setTimeout(opened, 60)  // a list that a click or a key opens is read out at once
   for (const what of ["click", "keyup"]) { document.addEventListener(what, soon) }
