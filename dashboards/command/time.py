@@ -27,7 +27,7 @@ from dashboards.command.options import (
     write_frame,
 )
 from data.catalog.catalog import recording as loaded
-from data.errors import BrainLensError
+from data.errors import BrainLensError, unknown
 from data.stories.kept_parcels import kept_parcels, load_parcels
 from data.stories.parcels import Parcels, in_parcels, parcels
 
@@ -241,6 +241,8 @@ def parcels_of(named: Sequence[str]) -> Parcels | None:
     """The parcels of annotation files, or those that are kept under a name; None where none are asked for."""
     if len(named) == 1 and named[0] in kept_parcels() and not Path(named[0]).is_file():
         return load_parcels(named[0])
+    if len(named) == 1 and not Path(named[0]).exists() and not Path(named[0]).suffix:
+        raise unknown("parcels or annotation file", named[0], kept_parcels())
     return parcels([Path(one) for one in named]) if named else None
 
 

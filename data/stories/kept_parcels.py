@@ -66,6 +66,10 @@ def keep_parcels(files: Mapping[str, bytes]) -> str:
         Too large, no annotation, of another surface, or more than a process can read; and where it would go beyond the
         person's quota.
     """
+    if not files:
+        raise BrainLensError(
+            "There are no annotations to keep", remedy="Give lh.NAME.annot and rh.NAME.annot"
+        )
     size = sum(map(len, files.values()))
     if size > MOST_BYTES:
         raise BrainLensError(

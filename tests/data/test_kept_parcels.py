@@ -147,3 +147,12 @@ def test_a_file_is_first_read_elsewhere(tmp_path, monkeypatch):
     with pytest.raises(BrainLensError, match="was lost"):
         keep_parcels(contents(annot(tmp_path, "rh", RIGHT)))
     assert asked == [("rh.Mine.annot", "data.stories.kept_parcels")]
+
+
+def test_parcels_that_are_not_there_are_named_with_those_that_are(clean_home):
+    from dashboards.command.time import parcels_of
+
+    with pytest.raises(BrainLensError, match="no annotations to keep"):
+        kept.keep_parcels({})
+    with pytest.raises(BrainLensError, match=r"'nope'.*hemispheres"):
+        parcels_of(["nope"])
